@@ -1,0 +1,67 @@
+# The workflow. `make run` and `make test` are all a fresh machine with git, make and Python >= 3.11 needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$p; break; }; done)
+BIN := .venv/bin
+RUN_LOCKS := requirements/runtime.txt requirements/build.txt
+
+.PHONY: help run setup test test-setup test-fast check format bench lock vendor clean
+
+help: ## What can be done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: setup ## Serve http://localhost:8080 (PORT) with the data in data/ (DATA_DIR)
+	@exec $(BIN)/timetracker serve
+
+setup: .venv/installed ## Make .venv with what TimeTracker needs to run
+
+.venv/installed: $(RUN_LOCKS) pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed, and none was found." >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "Python cannot make virtual environments here; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: test-setup ## Everything: SQLite, PostgreSQL, browser
+	@$(BIN)/pytest -n auto $(ARGS)
+
+test-fast: test-setup ## What needs no browser
+	@$(BIN)/pytest -n auto -m "not browser" $(ARGS)
+
+test-setup: .venv/tested ## Install what tests need, a browser included
+	@$(BIN)/python tools/find_chromium.py --install
+
+.venv/tested: .venv/installed requirements/test.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+check: .venv/tested ## Format, lint, types, import contracts, house rules
+	@$(BIN)/ruff format --check --quiet . || { echo "Run make format." >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/djlint --quiet --lint app/templates
+	@$(BIN)/pytest -q -p no:cacheprovider tests/architecture
+	@echo "All checks passed."
+
+format: .venv/tested ## Format the code
+	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
+
+bench: .venv/tested ## Measure the numbers of docs/operate/performance.md
+	@$(BIN)/python -m bench
+
+lock: .venv/tested ## Renew the locks from pyproject.toml: names, versions and hashes only
+	@printf 'hatchling\neditables\n' > .venv/build.in
+	@for lock in "build .venv/build.in" "runtime pyproject.toml --extra postgres" "test pyproject.toml --extra postgres --extra test"; do \
+		set -- $$lock; name=$$1; shift; \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 "$$@" -o requirements/$$name.txt; done
+
+vendor: .venv/tested ## Renew app/static/vendor from package-lock.json (needs npm)
+	@$(BIN)/python tools/vendor.py
+
+clean: ## Remove what was made, never data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist *.egg-info
+	@find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +

@@ -1,0 +1,264 @@
+"""The environment, read once into one checked `Settings`. Nothing else in the project reads `os.environ`.
+
+A wrong value stops the start with a sentence that says what to write instead. A secret may be given as NAME or
+as NAME_FILE, the path of a file that holds it. Standard library only: `app.storage` and the migration script of
+the pictures run on a bare Python.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+CONTAINER_DATA = Path("/data")
+
+# Keys printed in example files of the TimeTracker of old: whoever reads those files could sign cookies.
+PLACEHOLDER_KEYS = frozenset(
+    {
+        "your-secret-key-here",
+        "your-secret-key-change-this",
+        "your-secret-key-change-this-in-production",
+        "your-secret-key",
+        "dev-secret-key-change-in-production",
+        "local-test-secret-key",
+        "change-me",
+        "changeme",
+        "secret",
+        "secret-key",
+    }
+)
+SHORTEST_KEY = 16
+
+Network = IPv4Network | IPv6Network
+
+
+class InvalidSetting(ValueError):
+    """A value of the environment that cannot be used; the message names the variable and the remedy."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an operator can choose, checked.
+
+    Sizes are bytes. `environment` maps each variable to the value in effect, as `timetracker config` prints it.
+    """
+
+    data_dir: Path
+    data_dir_reason: str
+    upload_folder: Path
+    database_url: str = field(repr=False)
+    secret_key: str | None = field(repr=False)
+    time_zone: str
+    currency: str
+    admin_usernames: frozenset[str]
+    allow_self_register: bool
+    single_active_timer: bool
+    auth_method: str
+    max_content_length: int
+    host: str
+    port: int
+    base_url: str | None
+    trusted_proxies: tuple[Network, ...]
+
+    def listening_on(self, host: str | None, port: int | None) -> "Settings":
+        """The same settings with an address of the command line."""
+        return replace(self, host=host or self.host, port=port or self.port)
+
+    @property
+    def secret_key_file(self) -> Path:
+        return self.data_dir / "secret_key"
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of an SQLite database, or None where rows lie elsewhere."""
+        prefix = "sqlite:///"
+        return Path(self.database_url.removeprefix(prefix)) if self.database_url.startswith(prefix) else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variable name → value in effect, secrets hidden."""
+        return {name: shown(getattr(self, attribute)) for name, (attribute, shown) in _SHOWN.items()}
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads and checks every setting. Raises `InvalidSetting`."""
+    env = {k: v.strip() for k, v in (os.environ if environ is None else environ).items()}
+    data_dir, reason = _data_dir(env)
+    return Settings(
+        data_dir=data_dir,
+        data_dir_reason=reason,
+        upload_folder=_absolute("UPLOAD_FOLDER", env.get("UPLOAD_FOLDER") or str(data_dir / "uploads")),
+        database_url=_database_url(_secret(env, "DATABASE_URL"), data_dir),
+        secret_key=_secret_key(_secret(env, "SECRET_KEY")),
+        time_zone=_time_zone(env.get("TZ") or "UTC"),
+        currency=_currency(env.get("CURRENCY") or "EUR"),
+        admin_usernames=frozenset(n.strip().lower() for n in env.get("ADMIN_USERNAMES", "").split(",") if n.strip()),
+        allow_self_register=_flag(env, "ALLOW_SELF_REGISTER", default=False),
+        single_active_timer=_flag(env, "SINGLE_ACTIVE_TIMER", default=True),
+        auth_method=_auth_method(env.get("AUTH_METHOD") or "local"),
+        max_content_length=_number(env, "MAX_CONTENT_LENGTH", default=16 * 1024 * 1024, least=1024),
+        host=env.get("HOST") or "127.0.0.1",
+        port=_number(env, "PORT", default=8080, least=1, most=65535),
+        base_url=_base_url(env.get("BASE_URL")),
+        trusted_proxies=_networks(env.get("TRUSTED_PROXIES", "")),
+    )
+
+
+def _data_dir(env: Mapping[str, str]) -> tuple[Path, str]:
+    if env.get("DATA_DIR"):
+        return _absolute("DATA_DIR", env["DATA_DIR"]), "DATA_DIR says so"
+    uploads = CONTAINER_DATA / "uploads"
+    if uploads.is_dir() and os.access(uploads, os.W_OK):
+        return CONTAINER_DATA, f"{uploads} exists and is writable"
+    return CHECKOUT / "data", "the default beside the code"
+
+
+def _absolute(name: str, value: str) -> Path:
+    path = Path(value).expanduser()
+    if not path.is_absolute():
+        raise InvalidSetting(f"{name} is {value!r}, but must be an absolute path, such as /data.")
+    return path
+
+
+def _secret(env: Mapping[str, str], name: str) -> str | None:
+    file = env.get(f"{name}_FILE")
+    if file and env.get(name):
+        raise InvalidSetting(f"{name} and {name}_FILE are both set; keep one of them.")
+    if not file:
+        return env.get(name) or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{name}_FILE names {file}, which cannot be read: {error}.") from error
+
+
+def _secret_key(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if value.lower() in PLACEHOLDER_KEYS:
+        raise InvalidSetting(
+            "SECRET_KEY is a placeholder of an example file, which anybody can read. "
+            "Remove it, and TimeTracker makes a key of its own, or set a long random one."
+        )
+    if len(value) < SHORTEST_KEY:
+        raise InvalidSetting(f"SECRET_KEY is shorter than {SHORTEST_KEY} characters; set a long random one.")
+    return value
+
+
+def _database_url(value: str | None, data_dir: Path) -> str:
+    if not value:
+        return f"sqlite:///{data_dir / 'timetracker.db'}"
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        raise InvalidSetting("DATABASE_URL must look like postgresql://user:password@host/name or sqlite:////path.")
+    if scheme in {"postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"}:
+        return f"postgresql+psycopg://{rest}"
+    if scheme != "sqlite":
+        raise InvalidSetting(f"DATABASE_URL begins with {scheme}://, but only sqlite:// and postgresql:// are known.")
+    if not rest.startswith("//"):
+        raise InvalidSetting("DATABASE_URL names an SQLite file by a relative path; write four slashes: sqlite:////…")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidSetting(f"TZ is {value!r}, which is no known time zone; write one like Europe/Berlin.") from error
+    return value
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value.upper()):
+        raise InvalidSetting(f"CURRENCY is {value!r}, but must be a code of three letters (ISO 4217), such as EUR.")
+    return value.upper()
+
+
+def _auth_method(value: str) -> str:
+    if value.lower() != "local":
+        raise InvalidSetting(f"AUTH_METHOD is {value!r}, but this version knows only 'local' (name and password).")
+    return "local"
+
+
+def _flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = env.get(name, "").lower()
+    if not value:
+        return default
+    if value in {"true", "1", "yes", "on"}:
+        return True
+    if value in {"false", "0", "no", "off"}:
+        return False
+    raise InvalidSetting(f"{name} is {value!r}, but must be true or false.")
+
+
+def _number(env: Mapping[str, str], name: str, *, default: int, least: int, most: int = 2**40) -> int:
+    value = env.get(name) or str(default)
+    if not re.fullmatch(r"\d{1,15}", value, re.ASCII) or not least <= int(value) <= most:
+        raise InvalidSetting(f"{name} is {value!r}, but must be a whole number from {least} to {most}.")
+    return int(value)
+
+
+def _base_url(value: str | None) -> str | None:
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+    except ValueError:
+        usable = False
+    if not usable or parts.path.strip("/") or parts.query or parts.fragment:
+        raise InvalidSetting(f"BASE_URL is {value!r}, but must be like https://time.example.org, without a path.")
+    return urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    networks: list[Network] = []
+    for word in filter(None, re.split(r"[\s,]+", value)):
+        try:
+            networks.append(ip_network(word, strict=False))
+        except ValueError as error:
+            raise InvalidSetting(f"TRUSTED_PROXIES names {word!r}; write addresses or networks, 10.0.0.0/8.") from error
+    return tuple(networks)
+
+
+def _shown_flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _shown_many(value: object) -> str:
+    return ",".join(sorted(map(str, value))) if isinstance(value, frozenset | tuple) else ""
+
+
+def _shown_secret(value: str | None, *, unset: str) -> str:
+    return "(hidden)" if value else unset
+
+
+def _shown_url(value: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:(hidden)@", value)
+
+
+_SHOWN: dict[str, tuple[str, Callable[..., str]]] = {
+    "DATA_DIR": ("data_dir", str),
+    "UPLOAD_FOLDER": ("upload_folder", str),
+    "DATABASE_URL": ("database_url", _shown_url),
+    "SECRET_KEY": ("secret_key", partial(_shown_secret, unset="(made in DATA_DIR)")),
+    "TZ": ("time_zone", str),
+    "CURRENCY": ("currency", str),
+    "ADMIN_USERNAMES": ("admin_usernames", _shown_many),
+    "ALLOW_SELF_REGISTER": ("allow_self_register", _shown_flag),
+    "SINGLE_ACTIVE_TIMER": ("single_active_timer", _shown_flag),
+    "AUTH_METHOD": ("auth_method", str),
+    "MAX_CONTENT_LENGTH": ("max_content_length", str),
+    "HOST": ("host", str),
+    "PORT": ("port", str),
+    "BASE_URL": ("base_url", lambda value: value or ""),
+    "TRUSTED_PROXIES": ("trusted_proxies", _shown_many),
+}
+SETTINGS = tuple(_SHOWN)
+assert {attribute for attribute, _ in _SHOWN.values()} | {"data_dir_reason"} == {f.name for f in fields(Settings)}  # noqa: S101 - a setting that is not shown is a mistake of ours

@@ -1,0 +1,257 @@
+"""Base, column types, the session of a request, the write lock, and the one commit.
+
+Reads run in autocommit, as PostgreSQL's READ COMMITTED does statement by statement. The first statement that
+writes opens the transaction: on SQLite with BEGIN IMMEDIATE, so that two writers queue (busy_timeout) and never
+fail half-way with "database is locked". A verb that decides by what it reads calls `lock()` first.
+"""
+
+import sqlite3
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, g
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from app.config import Settings
+
+BUSY_TIMEOUT_MS = 15_000
+POOL_SIZE = 64  # one connection for each blocking thread of the server
+_READS = ("SELECT", "PRAGMA", "EXPLAIN", "WITH", "BEGIN")
+
+
+class Base(DeclarativeBase):
+    """All tables. Constraint names are fixed, so that migrations can name them on both engines."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment as an aware datetime in UTC, to the second.
+
+    PostgreSQL keeps it as timestamptz(0), SQLite as seconds since 1970, so that both compare, index and
+    subtract exactly.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True, precision=0))
+        return dialect.type_descriptor(BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a zone: a naive datetime reached the database")
+        return value if dialect.name == "postgresql" else int(value.timestamp())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return value.astimezone(UTC)  # type: ignore[no-any-return]
+        return datetime.fromtimestamp(value, UTC)
+
+
+class seconds_between(FunctionElement[int]):  # noqa: N801 - used like an SQL function
+    """Whole seconds from the first instant to the second, in SQL."""
+
+    type = BigInteger()
+    name = "seconds_between"
+    inherit_cache = True
+
+    def __init__(self, start: Any, end: Any) -> None:
+        super().__init__(start, end)
+
+
+@compiles(seconds_between)
+def _seconds_between(element: Any, compiler: Any, **kw: Any) -> str:
+    start, end = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({end} - {start})"
+
+
+@compiles(seconds_between, "postgresql")
+def _seconds_between_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    start, end = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CAST(EXTRACT(EPOCH FROM ({end} - {start})) AS BIGINT)"
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine for `settings`; nothing is connected yet."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+    engine = create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "before_cursor_execute", _begin_before_writing)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """WAL with FULL syncs: what was acknowledged survives a power cut (NORMAL loses it)."""
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    _ensure_wal(connection)
+
+
+def _ensure_wal(connection: sqlite3.Connection) -> None:
+    """The file remembers its mode. Changing it needs the file alone and does not heed busy_timeout: ask again."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _begin_before_writing(
+    _conn: Connection, cursor: sqlite3.Cursor, statement: str, _parameters: Any, _context: Any, _many: bool
+) -> None:
+    if not cursor.connection.in_transaction and not statement.lstrip().upper().startswith(_READS):
+        cursor.execute("BEGIN IMMEDIATE")
+
+
+def hold_writes(session: Session) -> None:
+    """Takes the write lock of an SQLite database until the commit; PostgreSQL locks rows instead."""
+    if session.get_bind().dialect.name == "sqlite" and not is_writing(session):
+        session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def serialise(session: Session, name: str) -> None:
+    """Until the commit nobody else is in a stretch of code of this `name` (the advisory lock of PostgreSQL)."""
+    hold_writes(session)
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(zlib.crc32(name.encode()))))
+
+
+def lock(session: Session, record: Base) -> None:
+    """Until the commit nobody else changes what hangs on `record`; it is read anew, as it may have changed."""
+    hold_writes(session)
+    session.refresh(record, with_for_update=True)
+
+
+def is_writing(session: Session) -> bool:
+    """Whether the session holds an open transaction on SQLite's file."""
+    if not session.in_transaction():
+        return False
+    connection = session.connection().connection.dbapi_connection
+    return isinstance(connection, sqlite3.Connection) and connection.in_transaction
+
+
+def after_commit(session: Session, act: Callable[[], None]) -> None:
+    """Runs `act` once the rows are safe: for removing files and sending mail (law 4). Forgotten at a rollback."""
+    session.info.setdefault("after_commit", []).append(act)
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session that commits once at the end: for commands and jobs."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+        _commit(session)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session of its own for an answer that is streamed after the request's session has ended."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def aside(session: Session) -> Iterator[Session]:
+    """A short transaction of its own, for what must outlive a refusal (sign-in attempts, last seen).
+
+    Never while `session` holds a write: on SQLite the two would wait for each other.
+    """
+    if is_writing(session):
+        raise RuntimeError("db.aside() while this request holds the write lock")
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)  # noqa: S101 - sessions here are bound to the engine, never to a connection
+    with transaction(engine) as own:
+        yield own
+
+
+def _commit(session: Session) -> None:
+    session.commit()
+    for act in session.info.pop("after_commit", ()):
+        act()
+
+
+class Application(Flask):
+    """Flask with the one commit at the edge (law 4) and the settings every floor of HTTP needs."""
+
+    settings: Settings
+    engine: Engine
+
+    def dispatch_request(self) -> Response:  # type: ignore[override]  # we always make the whole response
+        """Commits when the answer is a success or a redirect and rolls back otherwise.
+
+        Here rather than in an after-request hook, so that errors of the commit reach the error handlers too.
+        """
+        response = self.make_response(super().dispatch_request())
+        opened: Session | None = g.get("session")
+        if opened is not None:
+            if response.status_code < HTTPStatus.BAD_REQUEST:
+                _commit(opened)
+            else:
+                opened.rollback()
+        return response
+
+
+def application() -> Application:
+    """The running application, typed."""
+    return cast("Application", current_app)
+
+
+def session() -> Session:
+    """The session of this request, opened on first use."""
+    if "session" not in g:
+        g.session = Session(application().engine, expire_on_commit=False)
+    return cast("Session", g.session)
+
+
+def close_session(_error: BaseException | None = None) -> None:
+    opened: Session | None = g.pop("session", None)
+    if opened is not None:
+        opened.close()

@@ -1,0 +1,137 @@
+"""create_app(): the only place where the parts are joined."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+from flask import Flask, Response, request
+from flask_babel import Babel
+from flask_wtf import CSRFProtect
+from jinja2 import StrictUndefined
+from whitenoise import WhiteNoise
+
+from app import config, db, storage
+from app.config import Settings
+from app.db import Application
+from app.routes import (
+    access,
+    admin,
+    answers,
+    auth,
+    clients,
+    dashboard,
+    errors,
+    health,
+    projects,
+    time_entries,
+    timer,
+    welcome,
+)
+from app.services import installation, schema
+from app.storage.local import LocalStore
+
+STATIC = Path(__file__).parent / "static"
+YEAR_SECONDS = 365 * 24 * 60 * 60
+
+
+def create_app(settings: Settings | None = None) -> Application:
+    """The WSGI application. Raises InvalidSetting, CannotStart."""
+    settings = settings or config.load()
+    installation.prepare_data_root(settings)
+    app = Application("app", static_folder=None)
+    app.settings = settings
+    app.engine = db.make_engine(settings)
+    schema.refuse_unless_current(app.engine)
+    _configure(app, installation.secret_key(settings))
+    storage.use(LocalStore(settings.upload_folder))
+    with db.reading(app.engine) as session:
+        installation.claim_uploads(session, settings.upload_folder)
+    _add_extensions(app)
+    _add_routes(app)
+    _serve_static_files(app)
+    app.engine.dispose()  # the server forks its workers from here, and connections must not be shared
+    return app
+
+
+def _configure(app: Application, secret_key: str) -> None:
+    app.secret_key = secret_key
+    app.session_interface = access.SessionCookie()
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.config.update(
+        MAX_CONTENT_LENGTH=app.settings.max_content_length,
+        MAX_FORM_PARTS=200,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session: a form left open overnight still works
+        WTF_CSRF_SSL_STRICT=False,  # access.refuse_other_sites asks better questions than the Referer can answer
+        BABEL_DEFAULT_LOCALE="en",
+        SELF_REGISTER=app.settings.allow_self_register,
+    )
+
+
+def _add_extensions(app: Application) -> None:
+    Babel(app, locale_selector=answers.language)
+    app.before_request(access.refuse_other_sites)
+    CSRFProtect(app)
+    app.teardown_appcontext(db.close_session)
+
+
+def _add_routes(app: Application) -> None:
+    app.before_request(access.find_person)
+    app.before_request(welcome.insist_on_set_up)
+    app.before_request(access.require_sign_in)
+    for module in (auth, welcome, admin, dashboard, timer, time_entries, projects, clients, health):
+        app.register_blueprint(module.blueprint)
+    errors.register(app)
+    answers.register(app)
+    app.after_request(_protect)
+
+
+def _protect(response: Response) -> Response:
+    """Headers of every answer, errors included. A view that needs a stricter policy has set its own before."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", answers.CONTENT_SECURITY_POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if access.is_signed_in() or request.endpoint not in access.PUBLIC:
+        headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _serve_static_files(app: Flask) -> None:
+    """Below a prefix made of the files' own content: whatever changes has a new address, so all may be kept for ever.
+
+    In front of Flask, precompressed where that pays; a relative address in a style sheet keeps the prefix.
+    """
+    prefix = f"/static/{_digest(STATIC)}/"
+    files = WhiteNoise(
+        app.wsgi_app,
+        root=STATIC,
+        prefix=prefix,
+        max_age=YEAR_SECONDS,
+        immutable_file_test=lambda _path, _url: True,
+        charset="utf-8",
+        add_headers_function=_protect_file,
+    )
+    app.wsgi_app = files  # type: ignore[method-assign]
+    app.jinja_env.globals["static"] = lambda path: prefix + path
+
+
+def _protect_file(headers: dict[str, str], _path: str, _url: str) -> None:
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Content-Security-Policy"] = answers.NOTHING_RUNS
+    headers["Referrer-Policy"] = "same-origin"
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+logging.getLogger("app").setLevel(logging.INFO)

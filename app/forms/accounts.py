@@ -1,0 +1,91 @@
+"""Forms of people: signing in, joining, the profile."""
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from wtforms import BooleanField, Field, FileField, PasswordField, SelectField, StringField, ValidationError, validators
+
+from app import clock
+from app.forms.base import BaseForm, name_field, trimmed
+from app.models import Role
+
+WEEKDAYS = [
+    ("0", _("Monday")),
+    ("1", _("Tuesday")),
+    ("2", _("Wednesday")),
+    ("3", _("Thursday")),
+    ("4", _("Friday")),
+    ("5", _("Saturday")),
+    ("6", _("Sunday")),
+]
+
+
+def zone_choices() -> list[str]:
+    return list(clock.zone_names())
+
+
+def known_zone(_form: Any, field: Field) -> None:
+    """Accepts former names of zones, too: browsers still send them."""
+    try:
+        clock.zone(field.data)
+    except clock.UnknownZone as error:
+        raise ValidationError(str(_("Choose a time zone from the list."))) from error
+
+
+class SignInForm(BaseForm):
+    """The name is compared, never judged: its form tells nobody who exists."""
+
+    username = StringField(_("User name or e-mail"), filters=[trimmed])
+    password = PasswordField(_("Password"))
+    stay = BooleanField(_("Stay signed in on this device"))
+    next = StringField()
+
+
+class ChoosePasswordForm(BaseForm):
+    password = PasswordField(_("New password"), [validators.InputRequired(_("Choose a password."))])
+    password_confirm = PasswordField(
+        _("New password again"), [validators.EqualTo("password", _("The two passwords differ."))]
+    )
+
+
+class PasswordForm(ChoosePasswordForm):
+    current_password = PasswordField(
+        _("Current password"), [validators.InputRequired(_("Type your current password."))]
+    )
+
+
+class RegisterForm(ChoosePasswordForm):
+    username = name_field(_("User name"), 64, required=_("Choose a user name."))
+    full_name = name_field(_("Full name"), 200)
+
+
+class SetUpForm(ChoosePasswordForm):
+    username = name_field(_("User name"), 64, required=_("Choose a user name."))
+    company_name = name_field(_("Company"), 200)
+    time_zone = SelectField(_("Time zone"), [known_zone], choices=zone_choices, validate_choice=False)
+    currency = StringField(
+        _("Currency"),
+        [validators.Regexp(r"^[A-Z]{3}$", message=_("Write the currency's three letters, such as EUR."))],
+        filters=[lambda value: (value or "").strip().upper()],
+    )
+
+
+class PersonForm(BaseForm):
+    """Adding a person; they choose their own password by a link."""
+
+    username = name_field(_("User name"), 64, required=_("Choose a user name."))
+    full_name = name_field(_("Full name"), 200)
+    email = name_field(_("E-mail"), 254)
+    role = SelectField(_("Role"), choices=[(Role.MEMBER, _("Member")), (Role.ADMIN, _("Administrator"))])
+
+
+class ProfileForm(BaseForm):
+    """Every field may be missing from a post; it then keeps its value."""
+
+    full_name = name_field(_("Full name"), 200)
+    email = name_field(_("E-mail"), 254)
+    preferred_language = SelectField(_("Language"))
+    time_zone = SelectField(_("Time zone"), [known_zone], choices=zone_choices, validate_choice=False)
+    week_start = SelectField(_("The week begins on"), choices=WEEKDAYS)
+    time_format = SelectField(_("Clock"), choices=[("24h", _("24 hours, 17:30")), ("12h", _("12 hours, 5:30 pm"))])
+    avatar = FileField(_("Picture"))

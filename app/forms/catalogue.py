@@ -1,0 +1,37 @@
+"""Forms of clients and projects."""
+
+from flask_babel import lazy_gettext as _
+from wtforms import BooleanField, RadioField, SelectField
+
+from app.forms.base import BaseForm, name_field
+from app.models.client import COLORS
+
+COLOR_NAMES = (
+    _("Blue"),
+    _("Orange"),
+    _("Green"),
+    _("Red"),
+    _("Purple"),
+    _("Brown"),
+    _("Pink"),
+    _("Grey"),
+    _("Olive"),
+    _("Cyan"),
+    _("Navy"),
+    _("Amber"),
+)
+COLOR_CHOICES = [(str(place), COLOR_NAMES[place]) for place in range(COLORS)]
+
+
+class ClientForm(BaseForm):
+    name = name_field(_("Name"), 200, required=_("A client needs a name."))
+    color = RadioField(_("Colour"), choices=COLOR_CHOICES)
+
+
+class ProjectForm(BaseForm):
+    """`client` is an id, or empty for work that is for nobody else."""
+
+    name = name_field(_("Name"), 200, required=_("A project needs a name."))
+    client = SelectField(_("Client"))
+    color = RadioField(_("Colour"), choices=COLOR_CHOICES)
+    billable = BooleanField(_("Time on it is billable"))

@@ -1,0 +1,29 @@
+"""Each table, and what one record can do by itself."""
+
+from app.models.client import Client
+from app.models.installation import Installation
+from app.models.project import Project, Tag, Task
+from app.models.stored_file import FileKind, StoredFile
+from app.models.time_entry import ImportRun, Source, TimeEntry, time_entry_tags
+from app.models.user import Role, User
+from app.models.user_session import OneTimeLink, SignInAttempt, UserDevice, UserSession
+
+__all__ = [
+    "Client",
+    "FileKind",
+    "ImportRun",
+    "Installation",
+    "OneTimeLink",
+    "Project",
+    "Role",
+    "SignInAttempt",
+    "Source",
+    "StoredFile",
+    "Tag",
+    "Task",
+    "TimeEntry",
+    "User",
+    "UserDevice",
+    "UserSession",
+    "time_entry_tags",
+]

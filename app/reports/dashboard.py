@@ -1,0 +1,60 @@
+"""Today: what runs, the day, the week day by day, the latest entries."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from app import clock
+from app.models import TimeEntry, User
+from app.reports.time_entries import Range, sums_by_day
+
+LATEST = 10
+
+
+@dataclass(frozen=True)
+class WeekDay:
+    """`share` is the day's length against the longest of the week, in whole percent."""
+
+    day: date
+    seconds: int
+    share: int
+    is_today: bool
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Seconds count what runs up to now. The week's are the sum of its days, so they always add up."""
+
+    running: list[TimeEntry]
+    today: date
+    today_seconds: int
+    week: list[WeekDay]
+    week_seconds: int
+    latest: list[TimeEntry]
+
+
+def dashboard(session: Session, user: User, running: list[TimeEntry], now: datetime) -> Dashboard:
+    today = clock.local_date(now, user.zone)
+    first = clock.week_start(today, user.week_start)
+    days = [first + timedelta(days=offset) for offset in range(7)]
+    sums = sums_by_day(session, user, Range(days[0], days[-1]), now=now)
+    return Dashboard(
+        running=running,
+        today=today,
+        today_seconds=sums.get(today, 0),
+        week=_week(days, sums, today),
+        week_seconds=sum(sums.values()),
+        latest=_latest(session, user),
+    )
+
+
+def _week(days: list[date], sums: dict[date, int], today: date) -> list[WeekDay]:
+    longest = max(sums.values(), default=0) or 1
+    return [WeekDay(day, sums.get(day, 0), round(100 * sums.get(day, 0) / longest), day == today) for day in days]
+
+
+def _latest(session: Session, user: User) -> list[TimeEntry]:
+    """The last entries that have ended; what runs stands above them already."""
+    ended = TimeEntry.with_subject(TimeEntry.own(user)).where(TimeEntry.ended_at.is_not(None))
+    return list(session.scalars(ended.order_by(TimeEntry.started_at.desc(), TimeEntry.id.desc()).limit(LATEST)))

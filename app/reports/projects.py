@@ -1,0 +1,66 @@
+"""Lists of clients and projects, and the projects a person may choose from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Select, func
+from sqlalchemy.orm import Session
+
+from app.models import Client, Project, User
+
+T = TypeVar("T")
+MOST_CHOICES = 300
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A line of a menu of projects."""
+
+    id: int
+    label: str
+    color: int
+
+
+def choices(session: Session, user: User, *, chosen: Project | None = None) -> list[Choice]:
+    """Open projects in the order of their names, and the one chosen already even if it is archived."""
+    open_ones = (
+        Project.visible_to(user)
+        .outerjoin(Project.client)
+        .where(Project.archived_at.is_(None), Client.archived_at.is_(None))
+        .order_by(func.lower(Project.name), Project.id)
+        .limit(MOST_CHOICES)
+    )
+    found = list(session.scalars(open_ones))
+    if chosen is not None and all(project.id != chosen.id for project in found):
+        found.insert(0, chosen)
+    return [Choice(project.id, label(project), project.color) for project in found]
+
+
+def label(project: Project) -> str:
+    return f"{project.name} · {project.client.name}" if project.client else project.name
+
+
+def clients(session: Session, user: User, *, archived: bool, search: str = "", page: int = 1) -> Sequence[Client]:
+    """A page of clients by name, and one more where there are further ones."""
+    shown = _archived(Client.visible_to(user), Client, archived=archived)
+    if search:
+        shown = shown.where(Client.name.icontains(search, autoescape=True))
+    return session.scalars(_page(shown.order_by(func.lower(Client.name), Client.id), page)).all()
+
+
+def projects(session: Session, user: User, *, archived: bool, search: str = "", page: int = 1) -> Sequence[Project]:
+    """A page of projects by name, and one more where there are further ones."""
+    shown = _archived(Project.visible_to(user), Project, archived=archived)
+    if search:
+        shown = shown.where(Project.name.icontains(search, autoescape=True))
+    return session.scalars(_page(shown.order_by(func.lower(Project.name), Project.id), page)).all()
+
+
+def _archived(rows: Select[T], kind: type[Client | Project], *, archived: bool) -> Select[T]:
+    return rows.where(kind.archived_at.is_not(None) if archived else kind.archived_at.is_(None))
+
+
+def _page(rows: Select[T], page: int) -> Select[T]:
+    return rows.limit(PAGE + 1).offset((page - 1) * PAGE)

@@ -1,0 +1,155 @@
+"""A range of a person's time: totals of all of it, its entries page by page, and the same as rows of a file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
+
+from app.db import seconds_between
+from app.models import TimeEntry, User
+
+PAGE = 100
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Range:
+    """Days from `first` to `last`, both included, by the local date of each entry; None is open."""
+
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page begins: after this entry, in the order of the list (the latest day first)."""
+
+    day: date
+    started_at: datetime
+    entry_id: int
+
+
+@dataclass(frozen=True)
+class Day:
+    """Entries of one day that are on the page, and the seconds of the whole day."""
+
+    day: date
+    seconds: int
+    entries: list[TimeEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TimeList:
+    """`seconds`, `billable_seconds` and `count` are of the whole range, not of the page."""
+
+    seconds: int
+    billable_seconds: int
+    count: int
+    days: list[Day]
+    next: Place | None
+
+
+def elapsed(now: datetime) -> FunctionElement[int]:
+    """Seconds of an entry, in SQL; what runs counts up to `now`."""
+    return seconds_between(TimeEntry.started_at, func.coalesce(TimeEntry.ended_at, _instant(now)))
+
+
+def time_list(session: Session, user: User, shown: Range, *, now: datetime, after: Place | None = None) -> TimeList:
+    """One page of the person's own entries, the latest first, and the totals of the range."""
+    mine = _in_range(user, shown)
+    total, billable, count = _totals(session, mine, now)
+    entries = _page(session, user, shown, after)
+    further = entries[PAGE:]
+    entries = entries[:PAGE]
+    sums = _sums_by_day(session, user, entries, now)
+    days: dict[date, Day] = {}
+    for entry in entries:
+        days.setdefault(entry.local_date, Day(entry.local_date, sums[entry.local_date])).entries.append(entry)
+    last = entries[-1] if further else None
+    place = Place(last.local_date, last.started_at, last.id) if last else None
+    return TimeList(total, billable, count, list(days.values()), place)
+
+
+def sums_by_day(session: Session, user: User, shown: Range, *, now: datetime) -> dict[date, int]:
+    """Seconds by local date, for days that have any."""
+    sums = (
+        select(TimeEntry.local_date, func.sum(elapsed(now)))
+        .where(*_in_range(user, shown))
+        .group_by(TimeEntry.local_date)
+    )
+    return {day: int(seconds) for day, seconds in session.execute(sums)}
+
+
+def rows(session: Session, user: User, shown: Range) -> Iterator[TimeEntry]:
+    """Every entry of the range, the earliest first, a batch at a time: a file of any length costs little memory."""
+    after: Place | None = None
+    while batch := _batch(session, user, shown, after):
+        yield from batch
+        last = batch[-1]
+        after = Place(last.local_date, last.started_at, last.id)
+        session.expunge_all()
+
+
+def _in_range(user: User, shown: Range) -> list[ColumnElement[bool]]:
+    conditions = [TimeEntry.user_id == user.id, TimeEntry.deleted_at.is_(None)]
+    if shown.first is not None:
+        conditions.append(TimeEntry.local_date >= shown.first)
+    if shown.last is not None:
+        conditions.append(TimeEntry.local_date <= shown.last)
+    return conditions
+
+
+def _totals(session: Session, mine: list[ColumnElement[bool]], now: datetime) -> tuple[int, int, int]:
+    length = elapsed(now)
+    total, billable, count = session.execute(
+        select(func.sum(length), func.sum(length).filter(TimeEntry.billable), func.count()).where(*mine)
+    ).one()
+    return int(total or 0), int(billable or 0), count
+
+
+def _page(session: Session, user: User, shown: Range, after: Place | None) -> list[TimeEntry]:
+    ordered = _entries(user, shown).order_by(
+        TimeEntry.local_date.desc(), TimeEntry.started_at.desc(), TimeEntry.id.desc()
+    )
+    if after is not None:
+        ordered = ordered.where(_before(after))
+    return list(session.scalars(ordered.limit(PAGE + 1)))
+
+
+def _batch(session: Session, user: User, shown: Range, after: Place | None) -> list[TimeEntry]:
+    ordered = _entries(user, shown).order_by(TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id)
+    if after is not None:
+        ordered = ordered.where(_after(after))
+    return list(session.scalars(ordered.limit(BATCH)))
+
+
+def _entries(user: User, shown: Range) -> Select[Any]:
+    return TimeEntry.with_subject(select(TimeEntry).where(*_in_range(user, shown)))
+
+
+def _before(place: Place) -> ColumnElement[bool]:
+    """The bound on the day alone is what an index can seek to."""
+    day, start, key = TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id
+    earlier = or_(start < place.started_at, and_(start == place.started_at, key < place.entry_id))
+    return and_(day <= place.day, or_(day < place.day, earlier))
+
+
+def _after(place: Place) -> ColumnElement[bool]:
+    day, start, key = TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id
+    later = or_(start > place.started_at, and_(start == place.started_at, key > place.entry_id))
+    return and_(day >= place.day, or_(day > place.day, later))
+
+
+def _sums_by_day(session: Session, user: User, entries: list[TimeEntry], now: datetime) -> dict[date, int]:
+    if not entries:
+        return {}
+    days = [entry.local_date for entry in entries]
+    return sums_by_day(session, user, Range(min(days), max(days)), now=now)
+
+
+def _instant(now: datetime) -> ColumnElement[datetime]:
+    return literal(now, TimeEntry.started_at.type)

@@ -1,0 +1,126 @@
+"""Answers every blueprint gives alike: redirects, notices, and what each template may call."""
+
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from babel.core import negotiate_locale
+from flask import Response, flash, g, redirect, request
+from flask_babel import format_date, gettext
+from flask_wtf.csrf import generate_csrf
+
+from app import clock, db
+from app.db import Application
+from app.forms.time_entries import RANGES
+from app.models import TimeEntry, User
+from app.routes import access
+
+LANGUAGES = {"en": "English"}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+NOTHING_RUNS = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+
+
+def see_other(address: str) -> Response:
+    """303: the browser fetches the page anew, and going back does not post again."""
+    return redirect(address, 303)  # type: ignore[return-value]
+
+
+def back_to(address: str | None, fallback: str) -> Response:
+    """303 to an address a form carried, if that is a place on this site."""
+    return see_other(address if address and is_on_this_site(address) else fallback)
+
+
+def is_on_this_site(address: str) -> bool:
+    """A path of ours: no scheme, no host, no trick with slashes, backslashes or control characters."""
+    if not address.startswith("/") or address.startswith("//") or "\\" in address:
+        return False
+    if any(ord(character) < 32 or ord(character) == 127 for character in address):
+        return False
+    parts = urlsplit(address)
+    return not parts.scheme and not parts.netloc
+
+
+def say(sentence: str) -> None:
+    """A notice on the next page the person sees."""
+    flash(str(sentence))
+
+
+def language() -> str:
+    """The person's choice, else what the browser prefers among the languages there are."""
+    if access.is_signed_in() and access.user().preferred_language in LANGUAGES:
+        return str(access.user().preferred_language)
+    preferred = [value.replace("-", "_") for value in request.accept_languages.values()]
+    return negotiate_locale(preferred, list(LANGUAGES)) or "en"
+
+
+def day(value: date) -> str:
+    """As a person says it: "Tue 17 Nov"."""
+    return str(format_date(value, "EEE d MMM"))
+
+
+def full_day(value: date) -> str:
+    return str(format_date(value, "full"))
+
+
+def time_of_day(value: datetime, user: User) -> str:
+    """A wall time by the person's clock, with seconds only where there are any."""
+    pattern = "%H:%M" if user.time_format == "24h" else "%I:%M"
+    text = value.strftime(pattern + (":%S" if value.second else ""))
+    return text if user.time_format == "24h" else text.lstrip("0") + (" am" if value.hour < 12 else " pm")
+
+
+def other_zone(entry: TimeEntry, user: User) -> str:
+    """The zone an entry was made in, where it is not the person's own."""
+    return "" if entry.time_zone == user.time_zone else entry.time_zone.rpartition("/")[2].replace("_", " ")
+
+
+def days_later(entry: TimeEntry) -> int:
+    """How many midnights lie between start and end, for a mark such as +1."""
+    return (entry.local_end.date() - entry.local_start.date()).days if entry.local_end else 0
+
+
+def running() -> list[TimeEntry]:
+    """What runs for the person, read once a request: the bar of every page shows it."""
+    if "running" not in g:
+        g.running = TimeEntry.running(db.session(), access.user())
+    return cast("list[TimeEntry]", g.running)
+
+
+def list_words() -> tuple[bool, str, int]:
+    """How a list was asked for: archived ones, a search, the page (from 1)."""
+    page = request.args.get("page", "1")
+    number = int(page) if page.isdecimal() and len(page) < 6 else 1
+    return request.args.get("archived") == "1", request.args.get("q", "").strip()[:200], max(1, number)
+
+
+def register(app: Application) -> None:
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.filters.update(
+        hours_minutes=clock.hours_minutes,
+        hours_minutes_seconds=clock.hours_minutes_seconds,
+        day=day,
+        full_day=full_day,
+    )
+    app.jinja_env.globals.update(
+        csrf_token=generate_csrf,
+        time_of_day=time_of_day,
+        other_zone=other_zone,
+        days_later=days_later,
+        one_day=timedelta(days=1),
+        languages=LANGUAGES,
+        running_timers=running,
+        ranges=RANGES,
+    )
+
+    @app.context_processor
+    def for_every_page() -> dict[str, Any]:
+        return {
+            "me": access.user() if access.is_signed_in() else None,
+            "language": language(),
+            "now": clock.now(),
+            "own_path": request.full_path.rstrip("?"),
+            "product": gettext("TimeTracker"),
+        }

@@ -1,0 +1,84 @@
+"""Clients."""
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask_babel import gettext
+
+from app import clock, db
+from app.errors import Refused
+from app.forms.catalogue import ClientForm
+from app.models import Client
+from app.reports import projects as report
+from app.routes import access, answers
+from app.services import catalogue
+
+blueprint = Blueprint("clients", __name__, url_prefix="/clients")
+
+
+@blueprint.get("")
+def index() -> str:
+    archived, search, page = answers.list_words()
+    rows = report.clients(db.session(), access.user(), archived=archived, search=search, page=page)
+    return render_template(
+        "clients/index.html", rows=rows, archived=archived, search=search, page=page, most=report.PAGE
+    )
+
+
+@blueprint.get("/new")
+def new() -> str:
+    return _form_page(ClientForm(data={"color": str(catalogue.next_color(db.session(), Client))}), None)
+
+
+@blueprint.post("")
+def add() -> Response | tuple[str, int]:
+    return _save(None)
+
+
+@blueprint.get("/<int:client_id>")
+def edit(client_id: int) -> str:
+    client = Client.load(db.session(), access.user(), client_id)
+    return _form_page(ClientForm(data={"name": client.name, "color": str(client.color)}), client)
+
+
+@blueprint.post("/<int:client_id>")
+def save(client_id: int) -> Response | tuple[str, int]:
+    return _save(Client.load_to_change(db.session(), access.user(), client_id))
+
+
+@blueprint.post("/<int:client_id>/archive")
+def archive(client_id: int) -> Response:
+    client = Client.load_to_change(db.session(), access.user(), client_id)
+    client.archive(clock.now())
+    answers.say(gettext("%(name)s is archived. Its time stays.", name=client.name))
+    return answers.see_other(url_for("clients.index"))
+
+
+@blueprint.post("/<int:client_id>/restore")
+def restore(client_id: int) -> Response:
+    client = Client.load_to_change(db.session(), access.user(), client_id)
+    client.restore()
+    answers.say(gettext("%(name)s is back.", name=client.name))
+    return answers.see_other(url_for("clients.index"))
+
+
+def _save(client: Client | None) -> Response | tuple[str, int]:
+    form = ClientForm(request.form)
+    try:
+        if form.validate():
+            catalogue.save_client(
+                db.session(),
+                access.user(),
+                client,
+                name=form.name.data,
+                color=int(form.color.data),
+                now=clock.now(),
+            )
+            answers.say(gettext("Saved."))
+            return answers.see_other(url_for("clients.index"))
+    except Refused as refused:
+        db.session().rollback()
+        form.refuse(refused)
+    return _form_page(form, client), Refused.status
+
+
+def _form_page(form: ClientForm, client: Client | None) -> str:
+    return render_template("clients/edit.html", form=form, client=client)

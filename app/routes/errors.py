@@ -1,0 +1,65 @@
+"""What goes wrong, as a page that says what happened, what is safe and what to do."""
+
+import logging
+import sqlite3
+
+from flask import g, render_template, request
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from app.db import Application
+from app.errors import DomainError
+
+log = logging.getLogger(__name__)
+
+Answer = tuple[str, int]
+
+
+def register(app: Application) -> None:
+    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(IntegrityError, _changed_meanwhile)
+    app.register_error_handler(OperationalError, _database_refuses)
+    app.register_error_handler(PoolTimeout, _database_refuses)
+    app.register_error_handler(Exception, _our_mistake)
+
+
+def _domain_error(error: DomainError) -> Answer:
+    return _page(error.status, str(error))
+
+
+def _http_error(error: HTTPException) -> Answer:
+    return _page(error.code or 500)
+
+
+def _changed_meanwhile(error: IntegrityError) -> Answer:
+    log.warning("the database refused: %s", error.orig)
+    return _page(409)
+
+
+def _database_refuses(error: DBAPIError | PoolTimeout) -> Answer:
+    """A full disk, a read-only mount, a server that is away: nothing was changed, and trying again may help."""
+    log.error("the database does not take it: %s", error.orig if isinstance(error, DBAPIError) else error)
+    return _page(503)
+
+
+def _our_mistake(error: Exception) -> Answer:
+    if isinstance(error, OSError | sqlite3.Error):
+        log.error("storage does not take it: %s", error)
+        return _page(503)
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _page(500)
+
+
+def _page(status: int, sentence: str = "") -> Answer:
+    _undo()
+    return render_template("error.html", status=status, sentence=sentence), status
+
+
+def _undo() -> None:
+    """Whoever is signed in stays known to the page, as they were read: the database is not asked again."""
+    opened = g.get("session")
+    if opened is not None:
+        opened.expunge_all()
+        opened.rollback()

@@ -1,0 +1,113 @@
+"""Projects."""
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask_babel import gettext
+
+from app import clock, db
+from app.errors import NotFound, Refused
+from app.forms.catalogue import ProjectForm
+from app.models import Client, Project
+from app.reports import projects as report
+from app.routes import access, answers
+from app.services import catalogue
+
+blueprint = Blueprint("projects", __name__, url_prefix="/projects")
+
+
+@blueprint.get("")
+def index() -> str:
+    archived, search, page = answers.list_words()
+    rows = report.projects(db.session(), access.user(), archived=archived, search=search, page=page)
+    return render_template(
+        "projects/index.html", rows=rows, archived=archived, search=search, page=page, most=report.PAGE
+    )
+
+
+@blueprint.get("/new")
+def new() -> str:
+    color = str(catalogue.next_color(db.session(), Project))
+    client = request.args.get("client", "")
+    return _form_page(ProjectForm(data={"color": color, "billable": True, "client": client}), None)
+
+
+@blueprint.post("")
+def add() -> Response | tuple[str, int]:
+    return _save(None)
+
+
+@blueprint.get("/<int:project_id>")
+def edit(project_id: int) -> str:
+    project = Project.load(db.session(), access.user(), project_id)
+    stored = {
+        "name": project.name,
+        "client": str(project.client_id or ""),
+        "color": str(project.color),
+        "billable": project.billable,
+    }
+    return _form_page(ProjectForm(data=stored), project)
+
+
+@blueprint.post("/<int:project_id>")
+def save(project_id: int) -> Response | tuple[str, int]:
+    return _save(Project.load_to_change(db.session(), access.user(), project_id))
+
+
+@blueprint.post("/<int:project_id>/archive")
+def archive(project_id: int) -> Response:
+    project = Project.load_to_change(db.session(), access.user(), project_id)
+    project.archive(clock.now())
+    answers.say(gettext("%(name)s is archived. Its time stays.", name=project.name))
+    return answers.see_other(url_for("projects.index"))
+
+
+@blueprint.post("/<int:project_id>/restore")
+def restore(project_id: int) -> Response:
+    project = Project.load_to_change(db.session(), access.user(), project_id)
+    project.restore()
+    answers.say(gettext("%(name)s is back.", name=project.name))
+    return answers.see_other(url_for("projects.index"))
+
+
+def _save(project: Project | None) -> Response | tuple[str, int]:
+    form = ProjectForm(request.form)
+    _offer_clients(form, project)
+    try:
+        if form.validate():
+            catalogue.save_project(
+                db.session(),
+                access.user(),
+                project,
+                name=form.name.data,
+                client=_chosen_client(form),
+                color=int(form.color.data),
+                billable=form.billable.data,
+                now=clock.now(),
+            )
+            answers.say(gettext("Saved."))
+            return answers.see_other(url_for("projects.index"))
+    except Refused as refused:
+        db.session().rollback()
+        form.refuse(refused)
+    return _form_page(form, project), Refused.status
+
+
+def _chosen_client(form: ProjectForm) -> Client | None:
+    if not form.client.data:
+        return None
+    try:
+        return Client.load(db.session(), access.user(), int(form.client.data))
+    except NotFound as error:
+        raise Refused(gettext("This client is gone. Choose another."), "client") from error
+
+
+def _form_page(form: ProjectForm, project: Project | None) -> str:
+    _offer_clients(form, project)
+    return render_template("projects/edit.html", form=form, project=project)
+
+
+def _offer_clients(form: ProjectForm, project: Project | None) -> None:
+    """Active clients, and the one the project has already."""
+    offered = {client.id: client.name for client in report.clients(db.session(), access.user(), archived=False)}
+    if project is not None and project.client is not None:
+        offered.setdefault(project.client.id, project.client.name)
+    form.client.choices = [("", gettext("No client")), *((str(key), name) for key, name in offered.items())]

@@ -1,0 +1,188 @@
+"""The list of a person's time, its file, and entries mended by hand."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask_babel import gettext
+
+from app import clock, db
+from app.documents.time_entries_csv import csv_lines
+from app.errors import Refused
+from app.forms.time_entries import (
+    Length,
+    TimeEntryForm,
+    read_range,
+    read_start,
+    read_time,
+    subject_words,
+    time_text,
+)
+from app.models import TimeEntry, User
+from app.reports import projects
+from app.reports import time_entries as report
+from app.routes import access, answers
+from app.services import subjects, time_entries
+
+blueprint = Blueprint("time_entries", __name__)
+
+
+@blueprint.get("/time-entries")
+def index() -> str | tuple[str, int]:
+    user, now = access.user(), clock.now()
+    chosen = read_range(request.args, clock.local_date(now, user.zone), user.week_start)
+    shown = report.time_list(db.session(), user, report.Range(chosen.first, chosen.last), now=now, after=_place())
+    page = render_template("time_entries/index.html", shown=shown, chosen=chosen, next_page=_next_page(shown.next))
+    return (page, Refused.status) if chosen.problem else page
+
+
+@blueprint.get("/time-entries.csv")
+def as_csv() -> Response:
+    """The same range as a file, streamed from a session of its own."""
+    user = access.user()
+    chosen = read_range(request.args, clock.local_date(clock.now(), user.zone), user.week_start)
+    if chosen.problem:
+        raise Refused(chosen.problem)
+    engine = db.application().engine
+
+    def lines() -> Iterator[str]:
+        with db.reading(engine) as own:
+            yield from csv_lines(report.rows(own, user, report.Range(chosen.first, chosen.last)))
+
+    name = f"time-entries_{chosen.first or 'all'}_{chosen.last or 'all'}.csv"
+    return Response(lines(), mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@blueprint.get("/time-entries/new")
+def new() -> str:
+    user = access.user()
+    form = TimeEntryForm(data={"date": clock.local_date(clock.now(), user.zone)})
+    return _entry_page(form, None)
+
+
+@blueprint.post("/time-entries")
+def add() -> Response | tuple[str, int]:
+    user, now = access.user(), clock.now()
+    form = TimeEntryForm(request.form)
+    try:
+        if form.validate():
+            words = subject_words(request.form)
+            when = read_time(form.time.data, form.date.data, user.zone)
+            subject = subjects.resolve(db.session(), user, words, now)
+            if isinstance(when, Length):
+                span = time_entries.place(db.session(), user, form.date.data, when.seconds, now=now)
+            else:
+                span = time_entries.Span(when.start, when.end, user.zone)
+            entry = time_entries.add(db.session(), user, subject, span, now=now)
+            answers.say(_added(entry))
+            return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
+    except Refused as refused:
+        db.session().rollback()
+        form.refuse(refused)
+    return _entry_page(form, None), Refused.status
+
+
+@blueprint.get("/time-entries/<int:entry_id>")
+def edit(entry_id: int) -> str:
+    entry = TimeEntry.load(db.session(), access.user(), entry_id)
+    return _entry_page(_filled(entry), entry)
+
+
+@blueprint.post("/time-entries/<int:entry_id>")
+def save(entry_id: int) -> Response | tuple[str, int]:
+    user, now = access.user(), clock.now()
+    entry = TimeEntry.load_to_change(db.session(), user, entry_id)
+    form = TimeEntryForm(request.form)
+    try:
+        if form.validate():
+            subject = subjects.resolve(db.session(), user, subject_words(request.form), now, former=entry)
+            time_entries.edit(db.session(), entry, subject, _new_span(form, entry, user), now=now)
+            answers.say(gettext("Saved."))
+            return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
+    except Refused as refused:
+        db.session().rollback()
+        form.refuse(refused)
+    return _entry_page(form, entry), Refused.status
+
+
+@blueprint.post("/time-entries/<int:entry_id>/delete")
+def delete(entry_id: int) -> Response:
+    entry = TimeEntry.load_to_change(db.session(), access.user(), entry_id)
+    time_entries.delete(db.session(), entry, now=clock.now())
+    answers.say(gettext("The entry is deleted."))
+    return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
+
+
+def _filled(entry: TimeEntry) -> TimeEntryForm:
+    return TimeEntryForm(
+        data={
+            "description": entry.description,
+            "project": str(entry.project_id or ""),
+            "task": entry.task.name if entry.task else "",
+            "tags": ", ".join(tag.name for tag in entry.tags),
+            "billable": entry.billable,
+            "date": entry.local_start.date(),
+            "time": time_text(entry, access.user().time_format),
+        }
+    )
+
+
+def _new_span(form: TimeEntryForm, entry: TimeEntry, user: User) -> time_entries.Span | None:
+    """None when day and time stand as they were shown: an hour that happened twice keeps the reading it has."""
+    day, typed = form.date.data, form.time.data
+    if day == entry.local_start.date() and typed == time_text(entry, user.time_format):
+        return None
+    if entry.is_running:
+        return time_entries.Span(read_start(typed, day, entry.zone).start, None, entry.zone)
+    when = read_time(typed, day, entry.zone)
+    if isinstance(when, Length):
+        start = _moved_to(entry, day)
+        return time_entries.Span(start, start + timedelta(seconds=when.seconds), entry.zone)
+    return time_entries.Span(when.start, when.end, entry.zone)
+
+
+def _moved_to(entry: TimeEntry, day: date) -> datetime:
+    """The entry's start, on another day at the same time of day."""
+    if day == entry.local_start.date():
+        return entry.started_at
+    return clock.to_instant(datetime.combine(day, entry.local_start.time().replace(fold=0)), entry.zone).instant
+
+
+def _entry_page(form: TimeEntryForm, entry: TimeEntry | None) -> str:
+    choices = projects.choices(db.session(), access.user(), chosen=entry.project if entry else None)
+    form.project.choices = [("", gettext("No project")), *((str(choice.id), choice.label) for choice in choices)]
+    back = request.values.get("next", "")
+    return render_template(
+        "time_entries/edit.html", form=form, entry=entry, back=back if answers.is_on_this_site(back) else ""
+    )
+
+
+def _added(entry: TimeEntry) -> str:
+    user = access.user()
+    assert entry.local_end is not None  # noqa: S101 - what is added by hand has ended
+    return str(
+        gettext(
+            "Added: %(day)s, %(start)s to %(end)s.",
+            day=answers.day(entry.local_date),
+            start=answers.time_of_day(entry.local_start, user),
+            end=answers.time_of_day(entry.local_end, user),
+        )
+    )
+
+
+def _place() -> report.Place | None:
+    """Where the page begins, from the address; nonsense begins at the top."""
+    try:
+        day, start, key = request.args.get("after", "").split("_")
+        return report.Place(date.fromisoformat(day), clock.utc(datetime.fromisoformat(start)), int(key[:18]))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _next_page(place: report.Place | None) -> str | None:
+    if place is None:
+        return None
+    kept: dict[str, Any] = {name: request.args[name] for name in ("range", "from", "to") if name in request.args}
+    after = f"{place.day.isoformat()}_{place.started_at.isoformat()}_{place.entry_id}"
+    return url_for("time_entries.index", **kept, after=after)

@@ -1,0 +1,97 @@
+"""Clients, projects, tasks and tags: what time is booked on. They belong to the installation."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from app import db
+from app.errors import Refused
+from app.models import Client, Project, Tag, Task, User
+from app.models.client import COLORS
+
+LONGEST_NAME = 200
+LONGEST_TAG = 100
+
+
+def save_client(session: Session, user: User, client: Client | None, *, name: str, color: int, now: datetime) -> Client:
+    """Adds a client, or changes the one given. Raises Refused for a name that is taken."""
+    db.serialise(session, "catalogue")
+    if _is_taken(session, select(Client.id).where(Client.name == name), client):
+        raise Refused(_("There is a client of this name already."), "name")
+    if client is None:
+        client = Client(created_by_id=user.id, created_at=now)
+        session.add(client)
+    client.name, client.color = name, color
+    session.flush()
+    return client
+
+
+def save_project(
+    session: Session,
+    user: User,
+    project: Project | None,
+    *,
+    name: str,
+    client: Client | None,
+    color: int,
+    billable: bool,
+    now: datetime,
+) -> Project:
+    """Adds a project, or changes the one given. Raises Refused for a name the client's open projects have."""
+    db.serialise(session, "catalogue")
+    same = Project.client_id == client.id if client else Project.client_id.is_(None)
+    if _is_taken(session, select(Project.id).where(Project.name == name, same, Project.archived_at.is_(None)), project):
+        raise Refused(_("This client has a project of this name already."), "name")
+    if project is None:
+        project = Project(created_by_id=user.id, created_at=now)
+        session.add(project)
+    project.name, project.client, project.color, project.billable = name, client, color, billable
+    session.flush()
+    return project
+
+
+def next_color(session: Session, kind: type[Client | Project]) -> int:
+    """The colour a new record starts with, so that neighbours differ."""
+    return (session.scalar(select(func.count()).select_from(kind)) or 0) % COLORS
+
+
+def task_named(session: Session, user: User, project: Project, name: str, now: datetime) -> Task:
+    """The project's task of that name, made where there is none."""
+    found = session.scalar(
+        select(Task).where(Task.project_id == project.id, Task.name == name).order_by(Task.id).limit(1)
+    )
+    if found is None:
+        found = Task(project_id=project.id, name=name, created_by_id=user.id, created_at=now)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def tags_named(session: Session, user: User, names: Sequence[str], now: datetime) -> list[Tag]:
+    """The tags of those names, made where there are none; case sets no two tags apart when one of them exists."""
+    if not names:
+        return []
+    wanted = {name.casefold(): name for name in names}
+    found = {tag.name.casefold(): tag for tag in _tags_like(session, wanted)}
+    missing = [name for key, name in wanted.items() if key not in found]
+    if missing:
+        db.serialise(session, "catalogue")
+        found |= {tag.name.casefold(): tag for tag in _tags_like(session, wanted)}
+    for key, name in wanted.items():
+        if key not in found:
+            found[key] = Tag(name=name, created_by_id=user.id, created_at=now)
+            session.add(found[key])
+    session.flush()
+    return [found[key] for key in wanted]
+
+
+def _tags_like(session: Session, wanted: dict[str, str]) -> Sequence[Tag]:
+    """By the exact word and by its lower case, which is all that an index answers on both engines."""
+    return session.scalars(select(Tag).where(Tag.name.in_([*wanted.values(), *wanted])).order_by(Tag.id.desc())).all()
+
+
+def _is_taken(session: Session, same_name: Select[int], record: Client | Project | None) -> bool:
+    return any(record is None or found != record.id for found in session.scalars(same_name))

@@ -1,0 +1,113 @@
+"""What is wrong with this installation, and how to mend it: the checks of a start, without starting."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import db
+from app.config import Settings
+from app.errors import CannotStart
+from app.services import installation, schema
+
+
+class Severity(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`code` names the check for machines; `mend` is the command or act that puts it right."""
+
+    code: str
+    severity: Severity
+    what: str
+    mend: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def has_errors(findings: list[Finding]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Looks at everything a start needs. Nothing is created or changed that was not there."""
+    return [*_data_root(settings), *_database(settings), *_secret(settings)]
+
+
+def _data_root(settings: Settings) -> Iterator[Finding]:
+    for code, folder in (("data_dir", settings.data_dir), ("upload_folder", settings.upload_folder)):
+        if not folder.is_dir():
+            yield Finding(code, Severity.ERROR, f"{folder} is not there.", "Run `timetracker migrate`.")
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            mend = f"Run `sudo chown -R {os.geteuid()}:{os.getegid()} {folder}`."
+            yield Finding(code, Severity.ERROR, f"{folder} cannot be written.", mend)
+        else:
+            yield Finding(code, Severity.OK, f"{folder} can be written.")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.sqlite_file is not None and not settings.sqlite_file.is_file():
+        yield Finding("database", Severity.ERROR, "There is no database yet.", "Run `timetracker migrate`.")
+        return
+    engine = db.make_engine(settings)
+    try:
+        yield from _schema(engine)
+        yield _uploads(engine, settings)
+    except SQLAlchemyError as error:
+        what = f"The database does not answer: {str(error.__cause__ or error).strip()}."
+        yield Finding("database", Severity.ERROR, what, "Check DATABASE_URL and the server.")
+    finally:
+        engine.dispose()
+
+
+def _schema(engine: Engine) -> Iterator[Finding]:
+    with engine.connect() as connection:
+        found = schema.state(connection)
+    yield Finding("database", Severity.OK, "The database answers.")
+    if found is schema.State.CURRENT:
+        yield Finding("schema", Severity.OK, "The schema is up to date.")
+    elif found is schema.State.NEWER:
+        mend = "Install that version again."
+        yield Finding("schema", Severity.ERROR, "The schema is of a newer version than this one.", mend)
+    else:
+        yield Finding("schema", Severity.ERROR, "The schema is not up to date.", "Run `timetracker migrate`.")
+
+
+def _uploads(engine: Engine, settings: Settings) -> Finding:
+    try:
+        with db.reading(engine) as session:
+            problem = installation.uploads_problem(session, settings.upload_folder)
+    except SQLAlchemyError:
+        return Finding("marker", Severity.WARNING, "The marker could not be compared: the schema comes first.")
+    if problem:
+        return Finding("marker", Severity.ERROR, problem)
+    return Finding("marker", Severity.OK, "The upload folder is this installation's.")
+
+
+def _secret(settings: Settings) -> Iterator[Finding]:
+    file = settings.secret_key_file
+    if settings.secret_key:
+        yield Finding("secret_key", Severity.OK, "A secret key is set.")
+    elif not file.exists():
+        yield Finding("secret_key", Severity.WARNING, "No secret key was made yet; the first start makes one.")
+    else:
+        yield _key_file(settings)
+
+
+def _key_file(settings: Settings) -> Finding:
+    file = settings.secret_key_file
+    try:
+        installation.secret_key(settings)
+    except CannotStart as error:
+        return Finding("secret_key", Severity.ERROR, str(error))
+    if file.stat().st_mode & 0o077:
+        return Finding("secret_key", Severity.WARNING, f"{file} can be read by others.", f"Run `chmod 600 {file}`.")
+    return Finding("secret_key", Severity.OK, "The secret key is safe.")

@@ -1,0 +1,128 @@
+"""The start of an installation: its data root, its secret key, its marker in the upload root (laws 1 and 11)."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.errors import CannotStart
+from app.models import Installation, StoredFile
+from app.storage import marker
+from app.storage.durable import fsync_folder, make_folder, temporary_path
+
+
+def prepare_data_root(settings: Settings) -> None:
+    """Makes sure that everything which must survive can be written. Raises CannotStart."""
+    for folder in (settings.data_dir, settings.upload_folder):
+        with _mending_sentence(folder):
+            make_folder(folder)
+            _try_to_write(folder)
+    database = settings.sqlite_file
+    if database is not None:
+        with _mending_sentence(database if database.exists() else database.parent):
+            make_folder(database.parent)
+            if database.exists():
+                os.close(os.open(database, os.O_RDWR))
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs cookies: the one given, else the one made once in the data root (0600). Raises CannotStart."""
+    if settings.secret_key:
+        return settings.secret_key
+    file = settings.secret_key_file
+    with _mending_sentence(file if file.exists() else file.parent):
+        if not file.exists():
+            _make_key(file)
+        key = file.read_text(encoding="ascii").strip()
+    if len(key) < 32:
+        raise CannotStart(
+            f"{file} holds no whole secret key. Remove it, and a new one is made at the next start "
+            "(everybody signs in anew; nothing else is lost)."
+        )
+    return key
+
+
+def claim_uploads(session: Session, root: Path) -> None:
+    """Checks whose files lie in the upload root and writes the marker anew. Raises CannotStart.
+
+    Only a database that knows of no files may claim a root without looking: everything else would start on an
+    empty, freshly mounted folder as if the files had never been.
+    """
+    problem = uploads_problem(session, root)
+    if problem:
+        raise CannotStart(problem)
+    adopt_uploads(session, root)
+
+
+def uploads_problem(session: Session, root: Path) -> str | None:
+    """The sentence to refuse the start with, or None where the upload root is this installation's."""
+    found = marker.read(root)
+    if found == Installation.this(session).installation_id or not StoredFile.any_exist(session):
+        return None
+    whose = "belongs to another installation" if found else "is not marked as this installation's"
+    return (
+        f"The database knows of stored files, but the upload folder {root} {whose}: "
+        "is the right volume mounted? If this is the right folder, run `timetracker uploads adopt`, then start again."
+    )
+
+
+def adopt_uploads(session: Session, root: Path) -> None:
+    """Declares the upload root to be this installation's. Raises CannotStart where it cannot be written."""
+    with _mending_sentence(root):
+        marker.write(root, Installation.this(session).installation_id)
+
+
+@contextmanager
+def _mending_sentence(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotStart(_how_to_mend(path, error)) from error
+
+
+def _how_to_mend(path: Path, error: OSError) -> str:
+    if error.errno == errno.EROFS:
+        return f"{path} is mounted read-only: mount it writable, then start again. Nothing was changed."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"The disk that holds {path} is full: make room, then start again. Nothing was lost."
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        nearest = next(p for p in (path, *path.parents) if p.exists())
+        return (
+            f"{path} cannot be written: run `sudo chown -R {os.geteuid()}:{os.getegid()} {nearest}`, then start again."
+        )
+    return f"{path} cannot be used ({error.strerror}): set DATA_DIR or UPLOAD_FOLDER to a folder that can be written."
+
+
+def _try_to_write(folder: Path) -> None:
+    """Asking for permissions is not enough: a full disk or a read-only mount answers only to a write."""
+    probe = temporary_path(folder)
+    try:
+        with probe.open("xb") as target:
+            target.write(b"\0" * 4096)
+            target.flush()
+            os.fsync(target.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _make_key(file: Path) -> None:
+    """Two processes may start at once: the first link wins, and both read the same key."""
+    temporary = temporary_path(file.parent)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as target:
+            target.write(secrets.token_hex(32))
+            target.flush()
+            os.fsync(target.fileno())
+        try:
+            os.link(temporary, file)
+        except FileExistsError:
+            return
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_folder(file.parent)

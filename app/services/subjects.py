@@ -1,0 +1,61 @@
+"""What time is spent on: the words of a form or a file become a project, a task and tags."""
+
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound, Refused
+from app.models import Project, Task, TimeEntry, User
+from app.models.subject import Subject, Words
+from app.services import catalogue
+
+
+def resolve(session: Session, user: User, words: Words, now: datetime, *, former: TimeEntry | None = None) -> Subject:
+    """Finds the project, and finds or makes task and tags.
+
+    An archived project is refused, unless `former` is an entry that has it already. Raises Refused.
+    """
+    project = _project(session, user, words.project, former)
+    if words.task and project is None:
+        raise Refused(_("A task belongs to a project. Choose the project, too."), "task")
+    task = _task(session, user, project, words.task, now) if project and words.task else None
+    tags = catalogue.tags_named(session, user, words.tags, now)
+    return Subject(words.description, project, task, tags, words.billable)
+
+
+def _project(session: Session, user: User, typed: str, former: TimeEntry | None) -> Project | None:
+    if not typed:
+        return None
+    project = _project_of_id(session, user, typed) if typed.isdecimal() else None
+    project = project or _project_of_name(session, user, typed)
+    if not project.is_open and (former is None or former.project_id != project.id):
+        raise Refused(_("This project is archived. Restore it, or choose another."), "project")
+    return project
+
+
+def _project_of_id(session: Session, user: User, typed: str) -> Project | None:
+    try:
+        return Project.load(session, user, int(typed[:18]))
+    except NotFound:
+        return None
+
+
+def _project_of_name(session: Session, user: User, name: str) -> Project:
+    named = Project.visible_to(user).where(Project.name == name, Project.archived_at.is_(None)).limit(2)
+    found = session.scalars(named).all()
+    if not found:
+        raise Refused(_("There is no project of this name."), "project")
+    if len(found) > 1:
+        raise Refused(_("Several projects have this name. Choose one from the list."), "project")
+    return found[0]
+
+
+def _task(session: Session, user: User, project: Project, typed: str, now: datetime) -> Task:
+    if typed.isdecimal():
+        of_id = select(Task).where(Task.project_id == project.id, Task.id == int(typed[:18]))
+        found = session.scalar(of_id)
+        if found is not None:
+            return found
+    return catalogue.task_named(session, user, project, typed, now)

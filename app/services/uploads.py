@@ -1,0 +1,101 @@
+"""Stored files and their rows: written file first, then the row; removed after the commit (law 2)."""
+
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from flask_babel import lazy_gettext as _
+from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from app import db, storage
+from app.config import Settings
+from app.errors import CannotStart, Unavailable
+from app.models import FileKind, StoredFile, User
+from app.services import installation, schema
+
+log = logging.getLogger(__name__)
+
+FOLDERS = {FileKind.AVATAR: storage.AVATARS}
+
+
+def keep(
+    session: Session,
+    kind: FileKind,
+    name: str,
+    source: BinaryIO,
+    *,
+    content_type: str,
+    original_name: str,
+    uploaded_by: User,
+    now: datetime,
+) -> StoredFile:
+    """Stores the bytes durably, then takes the person's lock and adds the row.
+
+    Raises Unavailable when the store takes nothing; then nothing has changed.
+    """
+    _make_sure_the_folder_is_ours(session)
+    try:
+        stored = storage.store().put(f"{FOLDERS[kind]}/{name}", source)
+    except OSError as error:
+        log.exception("a %s could not be stored", kind)
+        raise Unavailable(_("The file could not be stored just now. Nothing was changed; try again later.")) from error
+    db.lock(session, uploaded_by)  # before the row refers to the person: PostgreSQL would deadlock two uploads
+    row = StoredFile(
+        kind=kind,
+        name=name,
+        sha256=stored.sha256,
+        size=stored.size,
+        content_type=content_type,
+        original_name=original_name[-255:],
+        uploaded_by_id=uploaded_by.id,
+        uploaded_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def remove(session: Session, kind: FileKind, name: str) -> None:
+    """Forgets the row now and removes the bytes once that is committed. A file that stays is only an orphan."""
+    StoredFile.forget(session, kind, name)
+    db.after_commit(session, lambda: _delete(f"{FOLDERS[kind]}/{name}"))
+
+
+def pictures_only_the_database_knows(settings: Settings, upload_root: Path) -> list[str] | None:
+    """Names of profile pictures that rows hold and no file; None where there is no database to ask.
+
+    It never creates a database: an SQLite file that is not there is not opened.
+    """
+    if settings.sqlite_file is not None and not settings.sqlite_file.is_file():
+        return None
+    engine = db.make_engine(settings)
+    try:
+        with engine.connect() as connection:
+            if schema.state(connection) is schema.State.EMPTY:
+                return None
+        with db.reading(engine) as session:
+            names = session.scalars(select(User.avatar_filename).where(User.avatar_filename.is_not(None))).all()
+    except DatabaseError:
+        return None
+    finally:
+        engine.dispose()
+    return sorted(name for name in names if name and not (upload_root / storage.AVATARS / name).is_file())
+
+
+def _make_sure_the_folder_is_ours(session: Session) -> None:
+    """The volume may have gone away since the start; bytes written beside it would be lost."""
+    try:
+        installation.claim_uploads(session, storage.store().folder("."))
+    except CannotStart as error:
+        log.error("upload refused: %s", error)  # noqa: TRY400 - the sentence says it all
+        raise Unavailable(_("The file could not be stored just now. Nothing was changed; try again later.")) from error
+
+
+def _delete(key: str) -> None:
+    try:
+        storage.store().delete(key)
+    except OSError:
+        log.exception("%s could not be removed and stays as an orphan", key)

@@ -1,0 +1,155 @@
+"""What a move did: one line for each picture, a few sentences for people, the same as JSON for scripts."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from app.storage.relocate.names import quoted, shown
+
+
+class Outcome(StrEnum):
+    MOVED = "moved"
+    REPAIRED = "repaired"
+    ALREADY = "already there"
+    CONFLICT = "conflict"
+    LEFT = "left"
+
+
+STANDING = frozenset({Outcome.MOVED, Outcome.REPAIRED, Outcome.ALREADY})
+
+
+@dataclass(frozen=True)
+class Item:
+    """One old picture: its name below `avatars`, what became of it, and why if it was not moved."""
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where old pictures were looked for (`-` is the stream), and whether there was anything to look into."""
+
+    path: str
+    found: bool
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a move did, or in a dry run would do. `troubles` are sentences that concern the move as a whole."""
+
+    to: Path
+    places: tuple[Place, ...]
+    items: tuple[Item, ...] = ()
+    troubles: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    removed: int = 0
+    dry_run: bool = False
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """Names that now stand at the new place (in a dry run: would stand)."""
+        return frozenset(item.name for item in self.items if item.outcome in STANDING)
+
+    @property
+    def complete(self) -> bool:
+        return not self.troubles and all(item.outcome in STANDING for item in self.items)
+
+    @property
+    def exit_status(self) -> int:
+        return 0 if self.complete else 1
+
+    def having(self, outcome: Outcome) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if item.outcome is outcome)
+
+
+def report(tally: Tally, *, as_json: bool = False, warnings: Sequence[str] = ()) -> str:
+    """The tally in words or as JSON. Names are written as `names.shown` writes them, in both."""
+    if as_json:
+        return json.dumps(_as_data(tally, warnings), indent=2)
+    lines = [_headline(tally), *_more(tally), *_each(tally), *tally.notes, *tally.troubles, *warnings]
+    return "\n".join(lines)
+
+
+def about_database(missing: Iterable[str] | None, tally: Tally) -> list[str]:
+    """What to say about pictures that only the database knows; None: there was no database to ask."""
+    if missing is None:
+        return ["The database was not consulted: there is none to ask."]
+    nowhere = sorted(set(missing) - tally.standing)
+    if not nowhere:
+        return []
+    named = [f"  {quoted(name)}" for name in nowhere]
+    return [f"The database names {_pictures(len(nowhere))} found neither at the old nor at the new place:", *named]
+
+
+def _as_data(tally: Tally, warnings: Sequence[str]) -> dict[str, object]:
+    return {
+        "to": shown(tally.to),
+        "dry_run": tally.dry_run,
+        "complete": tally.complete,
+        "looked_in": [{"place": shown(place.path), "found": place.found} for place in tally.places],
+        "moved": _names(tally, Outcome.MOVED),
+        "repaired": _names(tally, Outcome.REPAIRED),
+        "already_there": _names(tally, Outcome.ALREADY),
+        "conflicts": _named_reasons(tally, Outcome.CONFLICT),
+        "left": _named_reasons(tally, Outcome.LEFT),
+        "removed": tally.removed,
+        "troubles": list(tally.troubles),
+        "warnings": [*tally.notes, *warnings],
+    }
+
+
+def _names(tally: Tally, outcome: Outcome) -> list[str]:
+    return [shown(item.name) for item in tally.having(outcome)]
+
+
+def _named_reasons(tally: Tally, outcome: Outcome) -> list[dict[str, str]]:
+    return [{"name": shown(item.name), "reason": item.reason} for item in tally.having(outcome)]
+
+
+def _headline(tally: Tally) -> str:
+    moved, already = len(tally.having(Outcome.MOVED)), len(tally.having(Outcome.ALREADY))
+    if not tally.items and not tally.troubles:
+        return _nothing(tally)
+    if not moved and already:
+        return f"{_pictures(already)} already at {shown(tally.to)}; none had to be moved."
+    if not moved:
+        return f"No picture {'would be' if tally.dry_run else 'was'} moved to {shown(tally.to)}."
+    verb = "Would move" if tally.dry_run else "Moved"
+    already_there = f" ({already} {'was' if already == 1 else 'were'} already there)" if already else ""
+    return f"{verb} {_pictures(moved)} to {shown(tally.to)}{already_there}."
+
+
+def _nothing(tally: Tally) -> str:
+    looked = ", ".join(shown(place.path) for place in tally.places if place.path != "-") or "the stream"
+    if any(place.found for place in tally.places):
+        return f"Nothing to move: no pictures found. Looked in: {looked}"
+    return f"Nothing to move: there is no old folder. Looked in: {looked}"
+
+
+def _more(tally: Tally) -> list[str]:
+    repaired = len(tally.having(Outcome.REPAIRED))
+    verb = "Would repair" if tally.dry_run else "Repaired"
+    lines = [f"{verb} {repaired} cut-off {'copy' if repaired == 1 else 'copies'}."] if repaired else []
+    if tally.removed:
+        lines.append(f"Removed {_pictures(tally.removed)} from the old folder, after checking each at the new place.")
+    return lines
+
+
+def _each(tally: Tally) -> list[str]:
+    titles = {
+        Outcome.CONFLICT: "In conflict with what stands at the new place; both are kept:",
+        Outcome.LEFT: "Would be left:" if tally.dry_run else "Left where they are:",
+    }
+    lines: list[str] = []
+    for outcome, title in titles.items():
+        named = [f"  {quoted(item.name)}: {item.reason}" for item in tally.having(outcome)]
+        lines += [title, *named] if named else []
+    return lines
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
