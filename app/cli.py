@@ -3,18 +3,16 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
-from app import __version__, clock, config, db, storage
-from app.config import InvalidSetting, Settings
+from app import __version__, clock, config, db
+from app.command_line import ready_database
+from app.config import InvalidSetting
 from app.errors import CannotStart, DomainError
 from app.models import Role, User
-from app.services import accounts, doctor, installation, schema
-from app.storage.local import LocalStore
+from app.services import accounts, doctor, installation
 
 
 class Sentences(click.Group):
@@ -55,7 +53,7 @@ def serve(host: str | None, port: int | None) -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
-    with _ready_database() as (settings, engine):
+    with ready_database() as (settings, engine):
         click.echo(f"Data lies in {settings.data_dir} ({settings.data_dir_reason}).")
         with db.reading(engine) as session:
             installation.claim_uploads(session, settings.upload_folder)
@@ -99,7 +97,7 @@ def user_group() -> None:
 def create_user(name: str, email: str, full_name: str, role: str, password_stdin: bool) -> None:
     """Add a person."""
     password = _password(password_stdin)
-    with _ready_database() as (_settings, engine), db.transaction(engine) as session:
+    with ready_database() as (_settings, engine), db.transaction(engine) as session:
         accounts.create(
             session, name, now=clock.now(), password=password, email=email, full_name=full_name, role=Role(role)
         )
@@ -109,7 +107,7 @@ def create_user(name: str, email: str, full_name: str, role: str, password_stdin
 @user_group.command("list")
 def list_users() -> None:
     """List everybody."""
-    with _ready_database() as (_settings, engine), db.reading(engine) as session:
+    with ready_database() as (_settings, engine), db.reading(engine) as session:
         for person in session.query(User).order_by(User.username_key):
             state = "" if person.is_active else "\tdisabled"
             click.echo(f"{person.username}\t{person.role}\t{person.email or ''}\t{person.full_name}{state}")
@@ -121,7 +119,7 @@ def list_users() -> None:
 def reset_password(name: str, password_stdin: bool) -> None:
     """Give a person a new password; their sessions end."""
     password = _password(password_stdin)
-    with _ready_database() as (_settings, engine), db.transaction(engine) as session:
+    with ready_database() as (_settings, engine), db.transaction(engine) as session:
         accounts.set_password(session, User.named(session, name), password)
     click.echo(f"{name} has a new password and is signed out everywhere.")
 
@@ -130,7 +128,7 @@ def reset_password(name: str, password_stdin: bool) -> None:
 @click.argument("name")
 def disable_user(name: str) -> None:
     """Keep a person out; what they entered stays."""
-    with _ready_database() as (_settings, engine), db.transaction(engine) as session:
+    with ready_database() as (_settings, engine), db.transaction(engine) as session:
         accounts.disable(session, User.named(session, name), clock.now())
     click.echo(f"{name} can no longer sign in.")
 
@@ -139,7 +137,7 @@ def disable_user(name: str) -> None:
 @click.argument("name")
 def enable_user(name: str) -> None:
     """Let a person in again."""
-    with _ready_database() as (_settings, engine), db.transaction(engine) as session:
+    with ready_database() as (_settings, engine), db.transaction(engine) as session:
         accounts.enable(User.named(session, name))
     click.echo(f"{name} can sign in again.")
 
@@ -152,32 +150,17 @@ def uploads_group() -> None:
 @uploads_group.command("adopt")
 def adopt() -> None:
     """Declare the upload folder to be this installation's, after a look that it is the right one."""
-    with _ready_database() as (settings, engine), db.reading(engine) as session:
+    with ready_database() as (settings, engine), db.reading(engine) as session:
         installation.adopt_uploads(session, settings.upload_folder)
     click.echo(f"{settings.upload_folder} now belongs to this installation.")
-
-
-@contextmanager
-def _ready_database() -> Iterator[tuple[Settings, Any]]:
-    """The data root prepared, the schema up to date, the store chosen. Raises CannotStart."""
-    settings = config.load()
-    installation.prepare_data_root(settings)
-    engine = db.make_engine(settings)
-    try:
-        schema.migrate(engine, settings, waiting=lambda: click.echo("Another process migrates; waiting.", err=True))
-        storage.use(LocalStore(settings.upload_folder))
-        yield settings, engine
-    finally:
-        engine.dispose()
 
 
 def _password(from_stdin: bool) -> str:
     """One line end is stripped, and nothing else: a password may begin and end with spaces."""
     if not from_stdin:
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    stream: BinaryIO = click.get_binary_stream("stdin")
     try:
-        text = stream.read(4096).decode()
+        text = sys.stdin.buffer.read(4096).decode()
     except UnicodeDecodeError as error:
         raise click.UsageError("The password on standard input is not UTF-8 text.") from error
     return text.removesuffix("\n").removesuffix("\r")

@@ -224,7 +224,7 @@ class Application(Flask):
     settings: Settings
     engine: Engine
 
-    def dispatch_request(self) -> Response:  # type: ignore[override]  # we always make the whole response
+    def dispatch_request(self) -> Response:
         """Commits when the answer is a success or a redirect and rolls back otherwise.
 
         Here rather than in an after-request hook, so that errors of the commit reach the error handlers too.

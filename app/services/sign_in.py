@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, contains_eager
 
 from app import clock, db
@@ -125,13 +125,11 @@ def _refuse_too_many(session: Session, name: str, visitor: Visitor, device: str 
     """A known device has a count of its own, so that others' guesses do not lock its owner out."""
     of_account = SignInAttempt.account_hash == hashed(fold(name))
     if device:
-        limits: list[tuple[tuple[ColumnElement[bool], ...], int]] = [
-            ((of_account, SignInAttempt.device_hash == hashed(device)), PER_DEVICE)
-        ]
+        limits = [([of_account, SignInAttempt.device_hash == hashed(device)], PER_DEVICE)]
     else:
         limits = [
-            ((of_account, SignInAttempt.device_hash.is_(None)), PER_ACCOUNT),
-            ((SignInAttempt.address == visitor.network,), PER_ADDRESS),
+            ([of_account, SignInAttempt.device_hash.is_(None)], PER_ACCOUNT),
+            ([SignInAttempt.address == visitor.network], PER_ADDRESS),
         ]
     for conditions, most in limits:
         row = session.execute(
