@@ -3,16 +3,19 @@
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from app import __version__, clock, config, db
 from app.command_line import ready_database
 from app.config import InvalidSetting
 from app.errors import CannotStart, DomainError
 from app.models import Role, User
-from app.services import accounts, doctor, installation
+from app.services import accounts, doctor, installation, uploads
+from app.storage import relocate
 
 
 class Sentences(click.Group):
@@ -29,6 +32,10 @@ class Sentences(click.Group):
             ctx.exit(CannotStart.exit_status)
         except DomainError as error:
             _say_error(str(error))
+            ctx.exit(1)
+        except DBAPIError as error:  # away, full, read-only: what was begun is rolled back
+            said = doctor.what_the_database_says(error)
+            _say_error(f"{said} Nothing was changed; `timetracker doctor` tells more.")
             ctx.exit(1)
 
 
@@ -155,15 +162,40 @@ def adopt() -> None:
     click.echo(f"{settings.upload_folder} now belongs to this installation.")
 
 
+@uploads_group.command(
+    "migrate",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def migrate_uploads(options: tuple[str, ...]) -> None:
+    """Copy the pictures of an older TimeTracker to the upload folder (--help tells its options)."""
+    status = relocate.main(
+        options,
+        default_upload_folder=lambda: config.load().upload_folder,
+        after=_what_only_the_database_knows,
+        prog="timetracker uploads migrate",
+    )
+    sys.exit(status)
+
+
+def _what_only_the_database_knows(tally: relocate.Tally) -> Sequence[str]:
+    missing = uploads.pictures_only_the_database_knows(config.load(), tally.to.parent)
+    return relocate.about_database(missing, tally)
+
+
 def _password(from_stdin: bool) -> str:
     """One line end is stripped, and nothing else: a password may begin and end with spaces."""
     if not from_stdin:
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
     try:
-        text = sys.stdin.buffer.read(4096).decode()
+        text = sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:
         raise click.UsageError("The password on standard input is not UTF-8 text.") from error
-    return text.removesuffix("\n").removesuffix("\r")
+    password = text.removesuffix("\n").removesuffix("\r")
+    if "\n" in password or "\r" in password:
+        raise click.UsageError("The password on standard input has several lines; a sign-in page takes one.")
+    return password
 
 
 def _say_error(sentence: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -78,7 +78,9 @@ class Settings:
     def sqlite_file(self) -> Path | None:
         """The file of an SQLite database, or None where rows lie elsewhere."""
         prefix = "sqlite:///"
-        return Path(self.database_url.removeprefix(prefix)) if self.database_url.startswith(prefix) else None
+        if not self.database_url.startswith(prefix):
+            return None
+        return Path(unquote(self.database_url.removeprefix(prefix)))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -120,7 +122,10 @@ def _data_dir(env: Mapping[str, str]) -> tuple[Path, str]:
 
 
 def _absolute(name: str, value: str) -> Path:
-    path = Path(value).expanduser()
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError as error:  # ~name of nobody
+        raise InvalidSetting(f"{name} is {value!r}, but there is no such person here; write the path out.") from error
     if not path.is_absolute():
         raise InvalidSetting(f"{name} is {value!r}, but must be an absolute path, such as /data.")
     return path
@@ -133,9 +138,12 @@ def _secret(env: Mapping[str, str], name: str) -> str | None:
     if not file:
         return env.get(name) or None
     try:
-        return Path(file).read_text(encoding="utf-8").strip() or None
+        secret = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"{name}_FILE names {file}, which cannot be read: {error}.") from error
+    if not secret:
+        raise InvalidSetting(f"{name}_FILE names {file}, which is empty; write the value into it.")
+    return secret
 
 
 def _secret_key(value: str | None) -> str | None:
@@ -153,17 +161,31 @@ def _secret_key(value: str | None) -> str | None:
 
 def _database_url(value: str | None, data_dir: Path) -> str:
     if not value:
-        return f"sqlite:///{data_dir / 'timetracker.db'}"
+        file = str(data_dir / "timetracker.db")
+        return f"sqlite:///{file.replace('%', '%25').replace('?', '%3F')}"  # the library decodes, and ends at a ?
     scheme, separator, rest = value.partition("://")
     if not separator:
         raise InvalidSetting("DATABASE_URL must look like postgresql://user:password@host/name or sqlite:////path.")
     if scheme in {"postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"}:
-        return f"postgresql+psycopg://{rest}"
+        return f"postgresql+psycopg://{_readable_address(rest)}"
     if scheme != "sqlite":
         raise InvalidSetting(f"DATABASE_URL begins with {scheme}://, but only sqlite:// and postgresql:// are known.")
     if not rest.startswith("//"):
         raise InvalidSetting("DATABASE_URL names an SQLite file by a relative path; write four slashes: sqlite:////…")
+    if "?" in rest:
+        raise InvalidSetting("DATABASE_URL names an SQLite file with options; leave them away, from the ? on.")
     return value
+
+
+def _readable_address(rest: str) -> str:
+    """`user:password@host:port/name` as the database library takes it apart: at the first @ and the first /."""
+    address = r"(?:[^:/]*(?::[^@]*)?@)?(?:\[[^/?@\]]+\]|[^:/?@]*)(?::\d{1,5})?(?:/[^?]*)?(?:\?.*)?"
+    if not re.fullmatch(address, rest):
+        raise InvalidSetting(
+            "DATABASE_URL cannot be taken apart: write it like postgresql://user:password@host:5432/name, "
+            "and in user and password %40 for @, %3A for : and %2F for /."
+        )
+    return rest
 
 
 def _time_zone(value: str) -> str:
@@ -240,7 +262,9 @@ def _shown_secret(value: str | None, *, unset: str) -> str:
 
 
 def _shown_url(value: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:(hidden)@", value)
+    """Rather too much is hidden than too little: up to the last @, and passwords among the options."""
+    hidden = re.sub(r"(://[^:/?]*):.*@", r"\1:(hidden)@", value, flags=re.DOTALL)
+    return re.sub(r"(password=)[^&]*", r"\1(hidden)", hidden, flags=re.IGNORECASE)
 
 
 _SHOWN: dict[str, tuple[str, Callable[..., str]]] = {

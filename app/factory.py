@@ -31,6 +31,7 @@ from app.services import installation, schema
 from app.storage.local import LocalStore
 
 STATIC = Path(__file__).parent / "static"
+PUBLIC = ("css", "js", "vendor", "icons.svg", "mark.svg")  # and never static/uploads, where the old pictures lay
 YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
@@ -106,16 +107,17 @@ def _serve_static_files(app: Flask) -> None:
 
     In front of Flask, precompressed where that pays; a relative address in a style sheet keeps the prefix.
     """
-    prefix = f"/static/{_digest(STATIC)}/"
+    paths = sorted(path for part in PUBLIC for path in [STATIC / part, *(STATIC / part).rglob("*")] if path.is_file())
+    prefix = f"/static/{_digest(paths)}/"
     files = WhiteNoise(
         app.wsgi_app,
-        root=STATIC,
-        prefix=prefix,
         max_age=YEAR_SECONDS,
         immutable_file_test=lambda _path, _url: True,
         charset="utf-8",
         add_headers_function=_protect_file,
     )
+    for path in paths:
+        files.add_file_to_dictionary(prefix + path.relative_to(STATIC).as_posix(), str(path))
     app.wsgi_app = files  # type: ignore[method-assign]
     app.jinja_env.globals["static"] = lambda path: prefix + path
 
@@ -126,11 +128,10 @@ def _protect_file(headers: dict[str, str], _path: str, _url: str) -> None:
     headers["Referrer-Policy"] = "same-origin"
 
 
-def _digest(folder: Path) -> str:
+def _digest(paths: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    for path in paths:
+        digest.update(str(path.relative_to(STATIC)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
 

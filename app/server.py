@@ -1,8 +1,10 @@
 """`timetracker serve`: check, migrate, then granian in front of the WSGI application."""
 
+import errno
 import gc
 import logging
 import multiprocessing
+import socket
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -11,9 +13,11 @@ from sqlalchemy import Engine
 from app import clock, db
 from app.config import Settings
 from app.db import POOL_SIZE, Application
+from app.errors import CannotStart
 from app.factory import create_app
 from app.models import User
 from app.services import accounts, installation, schema
+from app.storage import relocate
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +27,7 @@ BACKLOG = 1024
 def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
     """Serves until told to stop. Raises InvalidSetting, CannotStart."""
     settings = settings.listening_on(host, port)
+    _refuse_taken_address(settings.host, settings.port)
     app = prepare(settings)
     gc.freeze()  # the worker is a fork of this process: what is shared stays shared
     multiprocessing.set_start_method("fork", force=True)
@@ -40,12 +45,33 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
     ).serve(target_loader=lambda: app, wrap_loader=False)
 
 
+def _refuse_taken_address(host: str, port: int) -> None:
+    """Granian would share the port with whoever listens there, and each would get half of the requests."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        raise CannotStart(_why_not_listening(host, port, error)) from error
+
+
+def _why_not_listening(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is taken by another program: stop that one, or set PORT to a free one."
+    if error.errno == errno.EACCES:
+        return f"Port {port} is kept for the administrator of this machine: set PORT to one from 1024 on."
+    return f"HOST is {host!r}, which is no address of this machine ({error.strerror}): set it to 0.0.0.0 for all."
+
+
 def prepare(settings: Settings) -> Application:
     """What a start needs, in order; then the application, and on a terminal what to open."""
     installation.prepare_data_root(settings)
     engine = db.make_engine(settings)
     schema.migrate(engine, settings, waiting=lambda: log.info("Another process migrates the database; waiting."))
     _say("Data lies in %s (%s).", settings.data_dir, settings.data_dir_reason)
+    _move_old_pictures(settings)
     app = create_app(settings)
     address = settings.base_url or f"http://{_shown_host(settings.host)}:{settings.port}"
     token = _set_up_token(engine)
@@ -55,6 +81,14 @@ def prepare(settings: Settings) -> Application:
     else:
         _say("Open %s", address)
     return app
+
+
+def _move_old_pictures(settings: Settings) -> None:
+    """Copies what the TimeTracker of old left beside the code, deletes nothing, and serves whatever comes of it."""
+    old = tuple(place for place in relocate.old_places() if relocate.holds_pictures(place))
+    if old:
+        tally = relocate.run(relocate.Move(settings.upload_folder, old=old))
+        _say("%s", relocate.report(tally))
 
 
 def _set_up_token(engine: Engine) -> str | None:

@@ -32,10 +32,15 @@ def known_zone(_form: Any, field: Field) -> None:
         raise ValidationError(str(_("Choose a time zone from the list."))) from error
 
 
+def without_nul(text: str) -> str:
+    """PostgreSQL takes no NUL, not even to look for it."""
+    return text.replace("\0", "")
+
+
 class SignInForm(BaseForm):
     """The name is compared, never judged: its form tells nobody who exists."""
 
-    username = StringField(_("User name or e-mail"), filters=[trimmed])
+    username = StringField(_("User name or e-mail"), filters=[trimmed, without_nul])
     password = PasswordField(_("Password"))
     stay = BooleanField(_("Stay signed in on this device"))
     next = StringField()

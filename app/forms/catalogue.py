@@ -1,5 +1,7 @@
 """Forms of clients and projects."""
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, RadioField, SelectField
 
@@ -20,12 +22,15 @@ COLOR_NAMES = (
     _("Navy"),
     _("Amber"),
 )
-COLOR_CHOICES = [(str(place), COLOR_NAMES[place]) for place in range(COLORS)]
+
+
+def color_choices() -> list[tuple[str, Any]]:
+    return [(str(place), COLOR_NAMES[place]) for place in range(COLORS)]
 
 
 class ClientForm(BaseForm):
     name = name_field(_("Name"), 200, required=_("A client needs a name."))
-    color = RadioField(_("Colour"), choices=COLOR_CHOICES)
+    color = RadioField(_("Colour"), choices=color_choices)
 
 
 class ProjectForm(BaseForm):
@@ -33,5 +38,5 @@ class ProjectForm(BaseForm):
 
     name = name_field(_("Name"), 200, required=_("A project needs a name."))
     client = SelectField(_("Client"))
-    color = RadioField(_("Colour"), choices=COLOR_CHOICES)
+    color = RadioField(_("Colour"), choices=color_choices)
     billable = BooleanField(_("Time on it is billable"))

@@ -19,6 +19,7 @@ from app.models.time_entry import DESCRIPTION_LENGTH
 
 MOST_TAGS = 50
 LONGEST_TAG = 100
+LONGEST_TASK = 200
 
 _SENTENCES = {
     spans.Reason.EMPTY: _("When was it? Write a span such as 9-10:30, or a duration such as 1h30."),
@@ -35,19 +36,26 @@ _YES = {"1", "true", "yes", "on", "y"}
 _NO = {"0", "false", "no", "off", "n"}
 
 
+class Checkbox(BooleanField):
+    """Comes after a hidden 0, so the last word counts."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = bool(_choice(valuelist))
+
+
 class TimeEntryForm(BaseForm):
     """An entry by hand. `time` is a span or a duration; for a running timer, when it started."""
 
     description = name_field(_("What was it?"), DESCRIPTION_LENGTH)
     project = SelectField(_("Project"), validate_choice=False)
-    task = name_field(_("Task"), 200)
+    task = name_field(_("Task"), LONGEST_TASK)
     tags = name_field(_("Tags"), 2000)
-    billable = BooleanField(_("Billable"))
+    billable = Checkbox(_("Billable"))
     date = DateField(_("Date"), [validators.InputRequired(_("Choose a day."))])
     time = name_field(_("Time"), 100)
 
     def validate_date(self, field: DateField) -> None:
-        if not clock.FIRST_YEAR < field.data.year < clock.LAST_YEAR:
+        if field.data is not None and not clock.FIRST_YEAR < field.data.year < clock.LAST_YEAR:
             raise validators.ValidationError(str(_("Choose a day of this century.")))
 
 
@@ -91,13 +99,14 @@ def time_text(entry: TimeEntry, time_format: str) -> str:
     """An entry's span in the form `read_time` reads: 09:00-10:30; a duration where it is a day or longer."""
     start, end = entry.local_start, entry.local_end
     if end is None:
-        return _clock_text(start, time_format)
+        return clock_text(start, time_format)
     if end.replace(tzinfo=None) - start.replace(tzinfo=None) >= timedelta(days=1) or end == start:
         return clock.hours_minutes_seconds(entry.seconds(end))
-    return f"{_clock_text(start, time_format)}-{_clock_text(end, time_format)}"
+    return f"{clock_text(start, time_format)}-{clock_text(end, time_format)}"
 
 
-def _clock_text(moment: datetime, time_format: str) -> str:
+def clock_text(moment: datetime, time_format: str) -> str:
+    """A time of day in the form `read_start` reads: 09:30, 9:30am, with seconds where there are any."""
     hours = "%H" if time_format == "24h" else "%I"
     text = moment.strftime(f"{hours}:%M" + (":%S" if moment.second else ""))
     return text if time_format == "24h" else text.lstrip("0") + ("am" if moment.hour < 12 else "pm")
@@ -108,10 +117,13 @@ def subject_words(posted: MultiDict[str, str]) -> Words:
     description = (posted.get("description") or "").replace("\r\n", "\n").replace("\x00", "").strip()
     if len(description) > DESCRIPTION_LENGTH:
         raise Refused(_("Use at most %(most)s characters.", most=DESCRIPTION_LENGTH), "description")
+    task = one_line(posted.get("task"))
+    if len(task) > LONGEST_TASK:
+        raise Refused(_("Use at most %(most)s characters.", most=LONGEST_TASK), "task")
     return Words(
         description=description,
         project=one_line(posted.get("project"))[:200],
-        task=one_line(posted.get("task"))[:200],
+        task=task,
         tags=tag_names(posted.getlist("tags")),
         billable=_choice(posted.getlist("billable")),
     )

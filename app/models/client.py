@@ -10,6 +10,7 @@ from app.db import Base, Instant
 from app.errors import Forbidden, NotFound
 from app.models.user import User
 
+LARGEST_ID = 2**31 - 1  # of an integer column; PostgreSQL refuses to be asked for more
 COLORS = 12  # the palette of look.md, told apart in light, dark and by the colour-blind
 
 
@@ -33,6 +34,8 @@ class Client(Base):
     @classmethod
     def load(cls, session: Session, user: User, client_id: int) -> Self:
         """Raises NotFound."""
+        if client_id > LARGEST_ID:
+            raise NotFound
         found = session.scalar(cls.visible_to(user).where(cls.id == client_id))
         if found is None:
             raise NotFound

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 
 from app.db import Base, Instant
 from app.errors import Forbidden, NotFound
-from app.models.client import Client
+from app.models.client import LARGEST_ID, Client
 from app.models.user import User
 
 
@@ -42,6 +42,8 @@ class Project(Base):
     @classmethod
     def load(cls, session: Session, user: User, project_id: int) -> Self:
         """Raises NotFound."""
+        if project_id > LARGEST_ID:
+            raise NotFound
         found = session.scalar(cls.visible_to(user).where(cls.id == project_id))
         if found is None:
             raise NotFound

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from app import clock
 from app.db import Base, Instant, lock
 from app.errors import Forbidden, NotFound
+from app.models.client import LARGEST_ID
 from app.models.project import Project, Tag, Task
 from app.models.user import User
 
@@ -169,6 +170,8 @@ class TimeEntry(Base):
     @classmethod
     def load(cls, session: Session, user: User, entry_id: int) -> Self:
         """An entry the person may read. Raises NotFound."""
+        if entry_id > LARGEST_ID:
+            raise NotFound
         found = session.scalar(cls.with_subject(cls.visible_to(user).where(cls.id == entry_id)))
         if found is None:
             raise NotFound
@@ -184,7 +187,11 @@ class TimeEntry(Base):
         return found
 
     @classmethod
-    def running(cls, session: Session, user: User) -> list[Self]:
-        """What runs for the person now, the latest first."""
-        entries = cls.own(user).where(cls.ended_at.is_(None))
-        return list(session.scalars(cls.with_subject(entries).order_by(cls.started_at.desc(), cls.id.desc())))
+    def running(cls, session: Session, user: User, *, with_subject: bool = True) -> list[Self]:
+        """What runs for the person now, the latest first.
+
+        Sorted here: an ORDER BY lures SQLite away from the small index of what runs into walking all entries.
+        """
+        running = cls.own(user).where(cls.ended_at.is_(None))
+        found = session.scalars(cls.with_subject(running) if with_subject else running)
+        return sorted(found, key=lambda entry: (entry.started_at, entry.id), reverse=True)

@@ -27,19 +27,22 @@ def choices(session: Session, user: User, *, chosen: Project | None = None) -> l
     """Open projects in the order of their names, and the one chosen already even if it is archived."""
     open_ones = (
         Project.visible_to(user)
+        .with_only_columns(Project.id, Project.name, Client.name, Project.color)
         .outerjoin(Project.client)
         .where(Project.archived_at.is_(None), Client.archived_at.is_(None))
         .order_by(func.lower(Project.name), Project.id)
         .limit(MOST_CHOICES)
     )
-    found = list(session.scalars(open_ones))
-    if chosen is not None and all(project.id != chosen.id for project in found):
-        found.insert(0, chosen)
-    return [Choice(project.id, label(project), project.color) for project in found]
+    found = [Choice(key, label(name, client), color) for key, name, client, color in session.execute(open_ones)]
+    if chosen is not None and all(choice.id != chosen.id for choice in found):
+        client = chosen.client.name if chosen.client else None
+        found.insert(0, Choice(chosen.id, label(chosen.name, client), chosen.color))
+    return found
 
 
-def label(project: Project) -> str:
-    return f"{project.name} · {project.client.name}" if project.client else project.name
+def label(project: str, client: str | None) -> str:
+    """What a project is called in a menu, with its client."""
+    return f"{project} · {client}" if client else project
 
 
 def clients(session: Session, user: User, *, archived: bool, search: str = "", page: int = 1) -> Sequence[Client]:

@@ -35,6 +35,7 @@ PUBLIC = frozenset(
 )
 WITHOUT_SESSION = frozenset({"health.health", "health.ready"})
 FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 DEVICE_COOKIE = "device"
 DEVICE_SECONDS = 400 * 24 * 60 * 60  # the longest a browser keeps a cookie
 
@@ -99,7 +100,9 @@ def admin_only(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def remember_in_cookies(response: Response, signed_in: sign_in.SignedIn, *, stay: bool) -> Response:
-    """A new session with a new id; what the cookie held before is dropped."""
+    """A new session with a new id; what the cookie held before is dropped, and the session it named has ended."""
+    if "sid" in session:
+        sign_in.sign_out(db.session(), session["sid"])
     session.clear()
     session["sid"] = signed_in.sid
     session.permanent = stay
@@ -134,6 +137,7 @@ def is_trusted_proxy(address: str) -> bool:
         found = ip_address(address)
     except ValueError:
         return False
+    found = getattr(found, "ipv4_mapped", None) or found  # how a socket for both kinds of address shows IPv4
     return any(found in network for network in db.application().settings.trusted_proxies)
 
 
@@ -148,9 +152,14 @@ def is_https() -> bool:
 
 
 def is_local_without_proxy() -> bool:
-    """Whether the request can only come from this very machine."""
+    """Whether the request can only come from this very machine, and not from a page of another site in its browser.
+
+    Such a page can give its own name our address (DNS rebinding), but cannot make the browser call it localhost.
+    """
     listens = db.application().settings.host
-    return listens in {"127.0.0.1", "::1", "localhost"} and not any(name in request.headers for name in FORWARDING)
+    if listens not in LOOPBACK or _host_and_port(f"//{request.host}")[0] not in LOOPBACK:
+        return False
+    return not any(name in request.headers for name in FORWARDING)
 
 
 def refuse_other_sites() -> None:

@@ -96,5 +96,6 @@ def _users_page(form: PersonForm, problem: str = "") -> str:
 def _link_page(user: User, purpose: accounts.Purpose) -> str:
     """The link is shown once and stored as a hash: no redirect, or it would have to be kept somewhere."""
     token = accounts.make_link(db.session(), purpose, user, clock.now())
-    base = db.application().settings.base_url or request.host_url.rstrip("/")
+    scheme = "https" if access.is_https() else "http"
+    base = db.application().settings.base_url or f"{scheme}://{request.host}"
     return render_template("admin/link.html", person=user, link=base + url_for("welcome.join", token=token))

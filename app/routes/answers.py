@@ -1,16 +1,19 @@
 """Answers every blueprint gives alike: redirects, notices, and what each template may call."""
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from babel.core import negotiate_locale
+from babel.dates import format_date
 from flask import Response, flash, g, redirect, request
-from flask_babel import format_date, gettext
+from flask_babel import get_translations, gettext
 from flask_wtf.csrf import generate_csrf
 
 from app import clock, db
 from app.db import Application
+from app.forms.base import one_line
 from app.forms.time_entries import RANGES
 from app.models import TimeEntry, User
 from app.routes import access
@@ -49,7 +52,13 @@ def say(sentence: str) -> None:
 
 
 def language() -> str:
-    """The person's choice, else what the browser prefers among the languages there are."""
+    """The person's choice, else what the browser prefers among the languages there are; found once a request."""
+    if "language" not in g:
+        g.language = _language()
+    return cast("str", g.language)
+
+
+def _language() -> str:
     if access.is_signed_in() and access.user().preferred_language in LANGUAGES:
         return str(access.user().preferred_language)
     preferred = [value.replace("-", "_") for value in request.accept_languages.values()]
@@ -58,11 +67,17 @@ def language() -> str:
 
 def day(value: date) -> str:
     """As a person says it: "Tue 17 Nov"."""
-    return str(format_date(value, "EEE d MMM"))
+    return _formatted(value, "EEE d MMM", language())
 
 
 def full_day(value: date) -> str:
-    return str(format_date(value, "full"))
+    return _formatted(value, "full", language())
+
+
+@lru_cache(maxsize=4096)
+def _formatted(value: date, pattern: str, locale: str) -> str:
+    """Kept, because a page names the same few days dozens of times and CLDR is slow."""
+    return str(format_date(value, pattern, locale))
 
 
 def time_of_day(value: datetime, user: User) -> str:
@@ -82,6 +97,13 @@ def days_later(entry: TimeEntry) -> int:
     return (entry.local_end.date() - entry.local_start.date()).days if entry.local_end else 0
 
 
+def _words() -> Any:
+    """The catalogue of the page's language, looked up once a request instead of at every word."""
+    if "words" not in g:
+        g.words = get_translations()
+    return g.words
+
+
 def running() -> list[TimeEntry]:
     """What runs for the person, read once a request: the bar of every page shows it."""
     if "running" not in g:
@@ -93,11 +115,15 @@ def list_words() -> tuple[bool, str, int]:
     """How a list was asked for: archived ones, a search, the page (from 1)."""
     page = request.args.get("page", "1")
     number = int(page) if page.isdecimal() and len(page) < 6 else 1
-    return request.args.get("archived") == "1", request.args.get("q", "").strip()[:200], max(1, number)
+    return request.args.get("archived") == "1", one_line(request.args.get("q"))[:200], max(1, number)
 
 
 def register(app: Application) -> None:
-    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: _words().ugettext(text),
+        lambda one, many, count: _words().ungettext(one, many, count),
+        newstyle=True,
+    )
     app.jinja_env.filters.update(
         hours_minutes=clock.hours_minutes,
         hours_minutes_seconds=clock.hours_minutes_seconds,

@@ -2,15 +2,17 @@
 
 import logging
 import sqlite3
+from http import HTTPStatus
 
 from flask import g, render_template, request
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from app.db import Application
 from app.errors import DomainError
 
+LARGEST_ID = 2**31 - 1
 log = logging.getLogger(__name__)
 
 Answer = tuple[str, int]
@@ -20,6 +22,8 @@ def register(app: Application) -> None:
     app.register_error_handler(DomainError, _domain_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(IntegrityError, _changed_meanwhile)
+    app.register_error_handler(DataError, _cannot_be_stored)
+    app.register_error_handler(OverflowError, _cannot_be_stored)
     app.register_error_handler(OperationalError, _database_refuses)
     app.register_error_handler(PoolTimeout, _database_refuses)
     app.register_error_handler(Exception, _our_mistake)
@@ -38,6 +42,13 @@ def _changed_meanwhile(error: IntegrityError) -> Answer:
     return _page(409)
 
 
+def _cannot_be_stored(error: DataError | OverflowError) -> Answer:
+    """A number in the address that is too large for any record's, or text that PostgreSQL does not take (NUL)."""
+    if any(isinstance(part, int) and part > LARGEST_ID for part in (request.view_args or {}).values()):
+        return _page(404)
+    return _page(422) if isinstance(error, DataError) else _our_mistake(error)
+
+
 def _database_refuses(error: DBAPIError | PoolTimeout) -> Answer:
     """A full disk, a read-only mount, a server that is away: nothing was changed, and trying again may help."""
     log.error("the database does not take it: %s", error.orig if isinstance(error, DBAPIError) else error)
@@ -54,6 +65,8 @@ def _our_mistake(error: Exception) -> Answer:
 
 def _page(status: int, sentence: str = "") -> Answer:
     _undo()
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        g.setdefault("running", [])
     return render_template("error.html", status=status, sentence=sentence), status
 
 

@@ -88,7 +88,7 @@ def _save(project: Project | None) -> Response | tuple[str, int]:
     except Refused as refused:
         db.session().rollback()
         form.refuse(refused)
-    return _form_page(form, project), Refused.status
+    return _page(form, project), Refused.status
 
 
 def _chosen_client(form: ProjectForm) -> Client | None:
@@ -102,6 +102,10 @@ def _chosen_client(form: ProjectForm) -> Client | None:
 
 def _form_page(form: ProjectForm, project: Project | None) -> str:
     _offer_clients(form, project)
+    return _page(form, project)
+
+
+def _page(form: ProjectForm, project: Project | None) -> str:
     return render_template("projects/edit.html", form=form, project=project)
 
 

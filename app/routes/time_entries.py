@@ -13,6 +13,7 @@ from app.errors import Refused
 from app.forms.time_entries import (
     Length,
     TimeEntryForm,
+    clock_text,
     read_range,
     read_start,
     read_time,
@@ -20,6 +21,7 @@ from app.forms.time_entries import (
     time_text,
 )
 from app.models import TimeEntry, User
+from app.models.client import LARGEST_ID
 from app.reports import projects
 from app.reports import time_entries as report
 from app.routes import access, answers
@@ -103,6 +105,7 @@ def save(entry_id: int) -> Response | tuple[str, int]:
     except Refused as refused:
         db.session().rollback()
         form.refuse(refused)
+        entry = TimeEntry.load(db.session(), user, entry_id)  # the rollback forgot what it is about
     return _entry_page(form, entry), Refused.status
 
 
@@ -131,15 +134,23 @@ def _filled(entry: TimeEntry) -> TimeEntryForm:
 def _new_span(form: TimeEntryForm, entry: TimeEntry, user: User) -> time_entries.Span | None:
     """None when day and time stand as they were shown: an hour that happened twice keeps the reading it has."""
     day, typed = form.date.data, form.time.data
-    if day == entry.local_start.date() and typed == time_text(entry, user.time_format):
+    as_shown = typed == time_text(entry, user.time_format)
+    if as_shown and day == entry.local_start.date():
         return None
     if entry.is_running:
         return time_entries.Span(read_start(typed, day, entry.zone).start, None, entry.zone)
-    when = read_time(typed, day, entry.zone)
+    if typed == clock_text(entry.local_start, user.time_format):  # on a form that was opened while it ran
+        raise Refused(gettext("The timer was stopped meanwhile. Write when it was, or load the page anew."), "time")
+    when = _own_length(entry) if as_shown and "-" not in typed else read_time(typed, day, entry.zone)
     if isinstance(when, Length):
         start = _moved_to(entry, day)
         return time_entries.Span(start, start + timedelta(seconds=when.seconds), entry.zone)
     return time_entries.Span(when.start, when.end, entry.zone)
+
+
+def _own_length(entry: TimeEntry) -> Length:
+    """A length that stands as it was shown: an imported one may be longer than a person may type, or nothing."""
+    return Length(clock.seconds_between(entry.started_at, entry.ended_at or entry.started_at))
 
 
 def _moved_to(entry: TimeEntry, day: date) -> datetime:
@@ -175,9 +186,10 @@ def _place() -> report.Place | None:
     """Where the page begins, from the address; nonsense begins at the top."""
     try:
         day, start, key = request.args.get("after", "").split("_")
-        return report.Place(date.fromisoformat(day), clock.utc(datetime.fromisoformat(start)), int(key[:18]))
+        place = report.Place(date.fromisoformat(day), clock.utc(datetime.fromisoformat(start)), int(key))
     except (ValueError, OverflowError):
         return None
+    return place if 0 < place.entry_id <= LARGEST_ID else None
 
 
 def _next_page(place: report.Place | None) -> str | None:

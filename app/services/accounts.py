@@ -18,6 +18,7 @@ from app.services import passwords
 
 LINK_LIVES = timedelta(days=7)
 LONGEST_NAME = 64
+LONGEST_KEY = 256
 
 
 class Purpose(StrEnum):
@@ -61,7 +62,9 @@ def checked_username(session: Session, username: str) -> str:
     name = unicodedata.normalize("NFC", username.strip())
     if not 1 <= len(name) <= LONGEST_NAME:
         raise Refused(_("A user name has 1 to %(most)s characters.", most=LONGEST_NAME), "username")
-    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", name):
+    if len(fold(name)) > LONGEST_KEY:  # a single sign may stand for eighteen letters
+        raise Refused(_("This user name cannot be used. Choose a simpler one."), "username")
+    if re.search(r"[\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]", name):
         raise Refused(_("A user name cannot hold invisible characters."), "username")
     if session.scalar(select(User.id).where(User.username_key == fold(name))) is not None:
         raise Refused(_("Somebody already has this user name."), "username")
@@ -73,7 +76,7 @@ def set_email(user: User, email: str) -> None:
     email = email.strip()
     if email and not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
         raise Refused(_("This is not an e-mail address."), "email")
-    if len(email) > 254:
+    if len(email) > 254 or len(fold(email)) > 762:
         raise Refused(_("An e-mail address has at most 254 characters."), "email")
     user.email, user.email_key = email or None, fold(email) or None
 

@@ -20,6 +20,7 @@ _SENTENCES = {
     pictures.Reason.EXTENSION: _("Choose a PNG, JPEG, GIF or WebP picture. Your picture was not changed."),
     pictures.Reason.NOT_A_PICTURE: _("This file is not a picture we can read. Your picture was not changed."),
     pictures.Reason.TRUNCATED: _("The picture is cut off. Send the whole file; your picture was not changed."),
+    pictures.Reason.TOO_MANY_BYTES: _("The picture has more than 16 MiB. Make it smaller and try again."),
     pictures.Reason.TOO_MANY_PIXELS: _("The picture has more than 50 megapixels. Make it smaller and try again."),
     pictures.Reason.NEEDS_CONVERSION: _("HEIC and AVIF pictures cannot be read here. Save it as JPEG and try again."),
 }

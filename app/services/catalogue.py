@@ -18,7 +18,7 @@ LONGEST_TAG = 100
 
 def save_client(session: Session, user: User, client: Client | None, *, name: str, color: int, now: datetime) -> Client:
     """Adds a client, or changes the one given. Raises Refused for a name that is taken."""
-    db.serialise(session, "catalogue")
+    _alone(session, user)
     if _is_taken(session, select(Client.id).where(Client.name == name), client):
         raise Refused(_("There is a client of this name already."), "name")
     if client is None:
@@ -41,7 +41,7 @@ def save_project(
     now: datetime,
 ) -> Project:
     """Adds a project, or changes the one given. Raises Refused for a name the client's open projects have."""
-    db.serialise(session, "catalogue")
+    _alone(session, user)
     same = Project.client_id == client.id if client else Project.client_id.is_(None)
     if _is_taken(session, select(Project.id).where(Project.name == name, same, Project.archived_at.is_(None)), project):
         raise Refused(_("This client has a project of this name already."), "name")
@@ -60,9 +60,11 @@ def next_color(session: Session, kind: type[Client | Project]) -> int:
 
 def task_named(session: Session, user: User, project: Project, name: str, now: datetime) -> Task:
     """The project's task of that name, made where there is none."""
-    found = session.scalar(
-        select(Task).where(Task.project_id == project.id, Task.name == name).order_by(Task.id).limit(1)
-    )
+    of_name = select(Task).where(Task.project_id == project.id, Task.name == name).order_by(Task.id).limit(1)
+    found = session.scalar(of_name)
+    if found is None:
+        _alone(session, user)
+        found = session.scalar(of_name)
     if found is None:
         found = Task(project_id=project.id, name=name, created_by_id=user.id, created_at=now)
         session.add(found)
@@ -78,8 +80,8 @@ def tags_named(session: Session, user: User, names: Sequence[str], now: datetime
     found = {tag.name.casefold(): tag for tag in _tags_like(session, wanted)}
     missing = [name for key, name in wanted.items() if key not in found]
     if missing:
-        db.serialise(session, "catalogue")
-        found |= {tag.name.casefold(): tag for tag in _tags_like(session, wanted)}
+        _alone(session, user)
+        found = _tags_in_any_case(session, wanted) | found
     for key, name in wanted.items():
         if key not in found:
             found[key] = Tag(name=name, created_by_id=user.id, created_at=now)
@@ -91,6 +93,23 @@ def tags_named(session: Session, user: User, names: Sequence[str], now: datetime
 def _tags_like(session: Session, wanted: dict[str, str]) -> Sequence[Tag]:
     """By the exact word and by its lower case, which is all that an index answers on both engines."""
     return session.scalars(select(Tag).where(Tag.name.in_([*wanted.values(), *wanted])).order_by(Tag.id.desc())).all()
+
+
+def _tags_in_any_case(session: Session, wanted: dict[str, str]) -> dict[str, Tag]:
+    """Read through all names, as no index folds alike on both engines; only before a tag is made."""
+    keys = {key: name.casefold() for key, name in session.execute(select(Tag.id, Tag.name))}
+    alike = select(Tag).where(Tag.id.in_([key for key, folded in keys.items() if folded in wanted]))
+    return {tag.name.casefold(): tag for tag in session.scalars(alike.order_by(Tag.id.desc()))}
+
+
+def _alone(session: Session, user: User) -> None:
+    """Until the commit nobody else adds to the catalogue.
+
+    The person's lock comes first, as in the verbs of the timer: in another order two requests of one person would
+    wait for each other.
+    """
+    db.lock(session, user)
+    db.serialise(session, "catalogue")
 
 
 def _is_taken(session: Session, same_name: Select[int], record: Client | Project | None) -> bool:

@@ -44,17 +44,19 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _data_root(settings: Settings) -> Iterator[Finding]:
     for code, folder in (("data_dir", settings.data_dir), ("upload_folder", settings.upload_folder)):
-        if not folder.is_dir():
+        if not os.path.lexists(folder):
             yield Finding(code, Severity.ERROR, f"{folder} is not there.", "Run `timetracker migrate`.")
+        elif not folder.is_dir():
+            yield Finding(code, Severity.ERROR, f"{folder} is not a folder.", "Set DATA_DIR or UPLOAD_FOLDER to one.")
         elif not os.access(folder, os.W_OK | os.X_OK):
-            mend = f"Run `sudo chown -R {os.geteuid()}:{os.getegid()} {folder}`."
+            mend = f"Run `{installation.command_to_own(folder)}`."
             yield Finding(code, Severity.ERROR, f"{folder} cannot be written.", mend)
         else:
             yield Finding(code, Severity.OK, f"{folder} can be written.")
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    if settings.sqlite_file is not None and not settings.sqlite_file.is_file():
+    if settings.sqlite_file is not None and not os.path.isfile(settings.sqlite_file):  # noqa: PTH113 - below a closed folder Path.is_file raises
         yield Finding("database", Severity.ERROR, "There is no database yet.", "Run `timetracker migrate`.")
         return
     engine = db.make_engine(settings)
@@ -62,10 +64,15 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield from _schema(engine)
         yield _uploads(engine, settings)
     except SQLAlchemyError as error:
-        what = f"The database does not answer: {str(error.__cause__ or error).strip()}."
-        yield Finding("database", Severity.ERROR, what, "Check DATABASE_URL and the server.")
+        yield Finding("database", Severity.ERROR, what_the_database_says(error), "Check DATABASE_URL and the server.")
     finally:
         engine.dispose()
+
+
+def what_the_database_says(error: SQLAlchemyError) -> str:
+    """Why it could not be asked, as one sentence."""
+    words = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return f"The database does not answer: {words.rstrip('.')}."
 
 
 def _schema(engine: Engine) -> Iterator[Finding]:
@@ -96,7 +103,7 @@ def _secret(settings: Settings) -> Iterator[Finding]:
     file = settings.secret_key_file
     if settings.secret_key:
         yield Finding("secret_key", Severity.OK, "A secret key is set.")
-    elif not file.exists():
+    elif not os.path.lexists(file):
         yield Finding("secret_key", Severity.WARNING, "No secret key was made yet; the first start makes one.")
     else:
         yield _key_file(settings)

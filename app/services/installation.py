@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,16 +19,15 @@ from app.storage.durable import fsync_folder, make_folder, temporary_path
 
 def prepare_data_root(settings: Settings) -> None:
     """Makes sure that everything which must survive can be written. Raises CannotStart."""
-    for folder in (settings.data_dir, settings.upload_folder):
+    database = settings.sqlite_file
+    folders = [settings.data_dir, settings.upload_folder, *([database.parent] if database else [])]
+    for folder in dict.fromkeys(folders):
         with _mending_sentence(folder):
             make_folder(folder)
             _try_to_write(folder)
-    database = settings.sqlite_file
-    if database is not None:
-        with _mending_sentence(database if database.exists() else database.parent):
-            make_folder(database.parent)
-            if database.exists():
-                os.close(os.open(database, os.O_RDWR))
+    if database is not None and database.exists():
+        with _mending_sentence(database):
+            os.close(os.open(database, os.O_RDWR))
 
 
 def secret_key(settings: Settings) -> str:
@@ -38,8 +38,8 @@ def secret_key(settings: Settings) -> str:
     with _mending_sentence(file if file.exists() else file.parent):
         if not file.exists():
             _make_key(file)
-        key = file.read_text(encoding="ascii").strip()
-    if len(key) < 32:
+        key = file.read_text(encoding="ascii", errors="replace").strip()
+    if len(key) < 32 or not key.isascii():
         raise CannotStart(
             f"{file} holds no whole secret key. Remove it, and a new one is made at the next start "
             "(everybody signs in anew; nothing else is lost)."
@@ -91,11 +91,21 @@ def _how_to_mend(path: Path, error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return f"The disk that holds {path} is full: make room, then start again. Nothing was lost."
     if error.errno in {errno.EACCES, errno.EPERM}:
-        nearest = next(p for p in (path, *path.parents) if p.exists())
-        return (
-            f"{path} cannot be written: run `sudo chown -R {os.geteuid()}:{os.getegid()} {nearest}`, then start again."
-        )
+        return f"{path} cannot be written: run `{command_to_own(path)}`, then start again."
     return f"{path} cannot be used ({error.strerror}): set DATA_DIR or UPLOAD_FOLDER to a folder that can be written."
+
+
+def command_to_own(path: Path) -> str:
+    """What makes `path` writable for this process, and nothing beside it."""
+    user, group, quoted = os.geteuid(), os.getegid(), shlex.quote(str(path))
+    closed = next((p for p in reversed(path.parents) if p.is_dir() and not os.access(p, os.X_OK)), None)
+    if closed is not None:
+        return f"sudo chmod a+x {shlex.quote(str(closed))}"
+    if not path.exists():
+        return f"sudo install -d -o {user} -g {group} {quoted}"
+    if path.stat().st_uid == user:
+        return f"sudo chmod -R u+rwX {quoted}"
+    return f"sudo chown -R {user}:{group} {quoted}"
 
 
 def _try_to_write(folder: Path) -> None:

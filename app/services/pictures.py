@@ -226,14 +226,12 @@ def _eight_bit_key(header: bytes, transparent: bytes) -> bytes:
 
 
 def _inflated_profile(chunk: bytes) -> bytes:
-    """The ICC profile in the body of an iCCP chunk; empty if there is none, or a broken or an oversized one."""
+    """The ICC profile in the body of an iCCP chunk, cut just above the limit; empty if there is none to be read."""
     _, _, rest = chunk.partition(b"\0")
-    inflate = zlib.decompressobj()
     try:
-        profile = inflate.decompress(rest[1:], _MAX_PROFILE_BYTES)
+        return zlib.decompressobj().decompress(rest[1:], _MAX_PROFILE_BYTES + 1)
     except zlib.error:
         return b""
-    return b"" if inflate.unconsumed_tail else profile
 
 
 class _Segment(NamedTuple):
@@ -247,8 +245,9 @@ class _Segment(NamedTuple):
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # FF 00 is data, FF FF filling, FF D0 to D7 stand in the data
 # Not the lossless, hierarchical and arithmetic kinds: no browser shows them, and the last packs minutes into a file.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_TABLES = frozenset({0xC4, 0xDB, 0xDD})
-_SCAN, _END, _JFIF, _APP1, _APP2, _ADOBE = 0xDA, 0xD9, 0xE0, 0xE1, 0xE2, 0xEE
+_SCAN, _END, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
+# Frames, scans, Huffman and quantization tables, restart intervals; JFIF's and Adobe's segments tell the colour model.
+_PIXELS = _FRAMES | {_SCAN, 0xC4, 0xDB, 0xDD, 0xE0, 0xEE}
 
 
 def _still_in_jpeg(data: bytes) -> _Still:
@@ -256,11 +255,11 @@ def _still_in_jpeg(data: bytes) -> _Still:
     profile: list[bytes] = []
     exif = b""
     for segment in _bounded(_jpeg_segments(data)):
-        if segment.marker == _APP1 and not exif and segment.body.startswith(b"Exif\0\0"):
+        if segment.marker == _APP1 and segment.body.startswith(b"Exif\0\0"):
             exif = segment.body
         if segment.marker == _APP2 and segment.body.startswith(b"ICC_PROFILE\0"):
             profile.append(segment.body[12:])
-        if _makes_pixels(segment):
+        if segment.marker in _PIXELS:
             kept.append(segment)
     frame, first_scan = _frame_and_first_scan(kept)
     height, width = struct.unpack_from(">HH", frame.body, 1)
@@ -287,14 +286,6 @@ def _jpeg_segments(data: bytes) -> Iterator[_Segment]:
         raise PictureRefused(Reason.TRUNCATED, "no end marker")
 
 
-def _makes_pixels(segment: _Segment) -> bool:
-    if segment.marker == _JFIF:
-        return segment.body.startswith(b"JFIF\0")
-    if segment.marker == _ADOBE:
-        return segment.body.startswith(b"Adobe")
-    return segment.marker in _FRAMES or segment.marker in _TABLES or segment.marker == _SCAN
-
-
 def _frame_and_first_scan(segments: list[_Segment]) -> tuple[_Segment, _Segment]:
     frames = [segment for segment in segments if segment.marker in _FRAMES]
     scans = [segment for segment in segments if segment.marker == _SCAN]
@@ -304,18 +295,17 @@ def _frame_and_first_scan(segments: list[_Segment]) -> tuple[_Segment, _Segment]
 
 
 def _coefficient_bytes(frame: _Segment, first_scan: _Segment) -> int:
-    """Per pixel: the decoder keeps all coefficients, two bytes each, unless the first scan brings every component at once."""
+    """Per pixel: the decoder keeps all coefficients, two bytes each, unless the first scan brings every component."""
     components = frame.body[5]
     at_once = frame.marker != 0xC2 and first_scan.body[0] == components
     return 0 if at_once else 2 * components
 
 
 def _joined_profile(parts: list[bytes]) -> bytes:
-    """Each part is its number, how many there are, and its bytes; empty if one is missing or they are too long."""
-    if not parts or any(len(part) < 2 or part[1] != len(parts) for part in parts):
+    """Each part is its number, how many there are, and its bytes; empty if one is missing."""
+    if any(len(part) < 2 or part[1] != len(parts) for part in parts):
         return b""
-    profile = b"".join(part[2:] for part in sorted(parts))
-    return profile if len(profile) <= _MAX_PROFILE_BYTES else b""
+    return b"".join(part[2:] for part in sorted(parts))
 
 
 def _still_in_gif(data: bytes) -> _Still:
@@ -365,8 +355,7 @@ def _still_in_webp(data: bytes) -> _Still:
     for name, start, length in _bounded(_riff_chunks(whole)):
         if name in extras and not extras[name]:
             extras[name] = _piece(whole, start, length)
-    profile = extras[b"ICCP"] if len(extras[b"ICCP"]) <= _MAX_PROFILE_BYTES else b""
-    return _Still("WEBP", whole, _webp_size(whole), _WEBP_OVERHEAD, extras[b"EXIF"], profile)
+    return _Still("WEBP", whole, _webp_size(whole), _WEBP_OVERHEAD, extras[b"EXIF"], extras[b"ICCP"])
 
 
 def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -395,8 +384,8 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 def _reduced(still: _Still, least: int) -> Image.Image:
     """The middle of the picture, by a whole factor smaller, its shorter edge still `least` pixels if it was.
 
-    Mode L, RGB, CMYK, or RGBa (premultiplied, so that what nobody sees does not bleed into edges). Only a band at a
-    time is cut out and converted: a converted copy of 50 megapixels would take another 200 MB.
+    Mode L, RGB, RGBA or CMYK. Only a band at a time is cut out and converted: Pillow scales RGBA by way of a
+    premultiplied copy (so what nobody sees does not bleed into edges), another 200 MB for 50 megapixels.
     """
     with Image.open(BytesIO(still.pixels), formats=(still.kind,)) as picture:
         picture.draft(None, (least, least))
@@ -426,7 +415,7 @@ def _plain(band: Image.Image) -> Image.Image:
         # Pillow's own conversion cuts everything above 255 to white.
         band = band.point(lambda value: value * (1 / 256)).convert("L")
     if band.has_transparency_data:
-        return band.convert("RGBA").convert("RGBa")
+        return band.convert("RGBA")
     if band.mode == "CMYK":
         # Pillow takes all CMYK for Adobe's, which is stored inverted and marked.
         return band if "adobe" in band.info else ImageChops.invert(band)
@@ -469,16 +458,15 @@ def _square(picture: Image.Image, side: int) -> Image.Image:
     edge = min(picture.size)
     left, top = (picture.width - edge) // 2, (picture.height - edge) // 2
     side = min(side, edge)
-    square = picture.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
-    return square.convert("RGBA") if square.mode == "RGBa" else square
+    return picture.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
 
 
 def _srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """RGB, or RGBA if anything shows through."""
+    """RGB, or RGBA if there is alpha; where that hides nothing, the WebP encoder leaves it out."""
     alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
     colours = picture if alpha is None else picture.convert("RGB")
     colours = _through_profile(colours, profile) if profile else colours.convert("RGB")
-    if alpha is not None and alpha.getextrema() != (255, 255):
+    if alpha is not None:
         colours.putalpha(alpha)
     return colours
 
@@ -486,11 +474,11 @@ def _srgb(picture: Image.Image, profile: bytes) -> Image.Image:
 def _through_profile(picture: Image.Image, profile: bytes) -> Image.Image:
     """The colours that `profile` means; with one that is broken or for another kind of picture, as they stand.
 
-    So too with free-form element chains (`mpet`): no camera writes them, and 400 kB of them take 16 seconds.
+    So too with an oversized one, and with free-form element chains (`mpet`): no camera writes them, and 400 kB of them take 16 seconds.
     """
     from PIL import ImageCms  # noqa: PLC0415 - loads a library of its own, and few pictures carry a profile
 
-    if b"mpet" in profile:
+    if len(profile) > _MAX_PROFILE_BYTES or b"mpet" in profile:
         return picture.convert("RGB")
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))

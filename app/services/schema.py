@@ -77,15 +77,17 @@ def migrate(engine: Engine, settings: Settings, *, waiting: Callable[[], None] =
     with engine.connect() as connection:
         if state(connection) is State.CURRENT:
             return False
-    with engine.connect() as connection:
-        _take_lock(connection, waiting)
-        found = state(connection)
-        if found is State.NEWER:
-            raise CannotStart(_newer_sentence())
-        if found is not State.CURRENT:
-            _upgrade(connection, settings)
-        connection.commit()
-    engine.dispose()  # this connection had its foreign keys switched off
+    try:
+        with engine.connect() as connection:
+            _take_lock(connection, waiting)
+            found = state(connection)
+            if found is State.NEWER:
+                raise CannotStart(_newer_sentence())
+            if found is not State.CURRENT:
+                _upgrade(connection, settings)
+            connection.commit()
+    finally:
+        engine.dispose()  # this connection had its foreign keys switched off
     return found is not State.CURRENT
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound, Refused
 from app.models import Project, Task, TimeEntry, User
+from app.models.client import LARGEST_ID
 from app.models.subject import Subject, Words
 from app.services import catalogue
 
@@ -37,7 +38,7 @@ def _project(session: Session, user: User, typed: str, former: TimeEntry | None)
 
 def _project_of_id(session: Session, user: User, typed: str) -> Project | None:
     try:
-        return Project.load(session, user, int(typed[:18]))
+        return Project.load(session, user, int(typed))
     except NotFound:
         return None
 
@@ -53,8 +54,8 @@ def _project_of_name(session: Session, user: User, name: str) -> Project:
 
 
 def _task(session: Session, user: User, project: Project, typed: str, now: datetime) -> Task:
-    if typed.isdecimal():
-        of_id = select(Task).where(Task.project_id == project.id, Task.id == int(typed[:18]))
+    if typed.isdecimal() and int(typed) <= LARGEST_ID:
+        of_id = select(Task).where(Task.project_id == project.id, Task.id == int(typed))
         found = session.scalar(of_id)
         if found is not None:
             return found

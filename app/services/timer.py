@@ -27,7 +27,7 @@ def start(
     no entry ends before it began, however many devices press the button at once.
     """
     db.lock(session, user)
-    running = TimeEntry.running(session, user)
+    running = TimeEntry.running(session, user, with_subject=False)
     now = max([read_now(), *(entry.started_at for entry in running)])
     for entry in running if single else ():
         _finish(entry, now)
@@ -44,7 +44,7 @@ def stop(
 ) -> TimeEntry | None:
     """Stops the entry, or the latest that runs; None when nothing runs: stopping twice does no harm."""
     db.lock(session, user)
-    entry = _chosen(TimeEntry.running(session, user), entry_id)
+    entry = _chosen(TimeEntry.running(session, user, with_subject=False), entry_id)
     if entry is not None:
         entry.stop(read_now())
         session.flush()

@@ -17,7 +17,7 @@ def read(root: Path) -> str | None:
     """The installation's id, or None where no readable marker lies."""
     try:
         found = json.loads((root / MARKER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (OSError, ValueError):
         return None
     return found.get("installation") if isinstance(found, dict) else None
 

@@ -127,12 +127,16 @@ def profile_with_red_and_green_swapped() -> bytes:
     return srgb_profile().replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
 
 
-def linear_grey_profile() -> bytes:
+def linear_profile() -> bytes:
     """Half the light at 128, which sRGB writes as 188."""
-    profile = bytearray(srgb_profile().replace(b"RGB XYZ ", b"GRAYXYZ ").replace(b"rTRC", b"kTRC"))
-    (curve,) = struct.unpack_from(">I", profile, profile.find(b"kTRC") + 4)
+    profile = bytearray(srgb_profile())
+    (curve,) = struct.unpack_from(">I", profile, profile.find(b"rTRC") + 4)
     profile[curve : curve + 14] = b"curv" + struct.pack(">IIH", 0, 1, 0x0100)
     return bytes(profile)
+
+
+def linear_grey_profile() -> bytes:
+    return linear_profile().replace(b"RGB XYZ ", b"GRAYXYZ ").replace(b"rTRC", b"kTRC")
 
 
 # What is taken.
@@ -326,10 +330,10 @@ def test_a_picture_above_the_limits_is_refused_undecoded(data: bytes, monkeypatc
     assert refusal(data) is Reason.TOO_MANY_PIXELS
 
 
-def test_a_gif_frame_that_widens_the_screen_counts() -> None:
+def test_a_gif_frame_that_widens_the_screen_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bytearray(encoded(quarters(), "GIF"))
-    frame = data.find(b",\0\0\0\0")
-    struct.pack_into("<HH", data, frame + 1, 60_000, 60_000)
+    struct.pack_into("<HH", data, data.find(b",\0\0\0\0") + 5, 60_000, 60_000)
+    monkeypatch.setattr(Image, "open", None)
 
     assert refusal(bytes(data)) is Reason.TOO_MANY_PIXELS
 
@@ -354,6 +358,20 @@ def test_a_jpeg_whose_only_scan_lacks_components_counts_as_kept_whole() -> None:
     scan = data.find(b"\xff\xda")
 
     assert refusal(data[: scan + 4] + b"\x01" + data[scan + 5 :]) is Reason.TOO_MANY_PIXELS
+
+
+def test_a_progressive_jpeg_of_one_scan_counts_as_kept_whole() -> None:
+    data = jpeg_of(7000, 7000, 4, progressive=True)
+    second = data.find(b"\xff\xda", data.find(b"\xff\xda") + 2)
+
+    assert refusal(data[:second] + b"\xff\xd9") is Reason.TOO_MANY_PIXELS
+
+
+def test_a_jpeg_of_two_sizes_is_refused() -> None:
+    data, other = jpeg_of(8, 8, 3), jpeg_of(9, 9, 3)
+    frame, length = data.find(b"\xff\xc0"), 19
+
+    assert refusal(data[:frame] + other[frame : frame + length] + data[frame:]) is Reason.NOT_A_PICTURE
 
 
 # Peak memory.
@@ -424,9 +442,16 @@ def test_text_in_a_png_is_not_even_unpacked() -> None:
 
 
 def test_a_profile_bomb_leaves_the_colours_as_they_are() -> None:
-    bomb = b"icc\0\0" + zlib.compress(srgb_profile() + bytes(64 * 2**20))
+    bomb = b"icc\0\0" + zlib.compress(profile_with_red_and_green_swapped() + bytes(64 * 2**20))
 
     assert near(colour(portrait(png_with(flat_red("PNG"), chunk(b"iCCP", bomb)))), RED)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_an_oversized_profile_is_left_aside(kind: str) -> None:
+    profile = profile_with_red_and_green_swapped() + bytes(5 * 2**20)
+
+    assert near(colour(portrait(flat_red(kind, icc_profile=profile))), RED)
 
 
 def flat_red(kind: str, mode: str = "RGB", **options: object) -> bytes:
@@ -477,6 +502,13 @@ def test_only_the_first_of_many_frames_is_shown(kind: str) -> None:
 
     assert near(colour(result), RED)
     assert getattr(result, "n_frames", 1) == 1
+
+
+def test_what_the_second_frame_hides_the_first_does_not() -> None:
+    data = encoded(Image.new("P", (16, 16), 0), "GIF")
+    frame = data[data.find(b",\0\0\0\0") : -1]
+
+    assert portrait(data[:-1] + b"!\xf9\x04\x01\0\0\0\0" + frame + b";").mode == "RGB"
 
 
 def test_a_profile_of_endless_steps_is_not_followed() -> None:
@@ -531,6 +563,15 @@ def test_a_broken_orientation_counts_as_upright(broken: bytes) -> None:
     data = encoded(quarters(), "PNG")
 
     assert portrait(png_with(data, chunk(b"eXIf", broken))).tobytes() == portrait(data).tobytes()
+
+
+def test_a_png_in_many_chunks_is_put_together() -> None:
+    data = encoded(noise(), "PNG")
+    start = data.find(b"IDAT") + 4
+    pixels = data[start:-16]
+    parts = b"".join(chunk(b"IDAT", pixels[at : at + 1000]) for at in range(0, len(pixels), 1000))
+
+    assert portrait(data[: start - 8] + parts + chunk(b"IEND", b"")).tobytes() == portrait(data).tobytes()
 
 
 # Square and small.
@@ -597,9 +638,9 @@ def test_grey_is_converted_from_its_profile_too(mode: str) -> None:
 
 
 def test_a_colour_profile_on_a_grey_picture_is_followed() -> None:
-    data = encoded(Image.new("L", (40, 40), 128), "PNG", icc_profile=srgb_profile())
+    data = encoded(Image.new("L", (40, 40), 128), "PNG", icc_profile=linear_profile())
 
-    assert near(colour(portrait(data)), (128, 128, 128), by=2)
+    assert near(colour(portrait(data)), (188, 188, 188), by=2)
 
 
 @pytest.mark.parametrize(
@@ -648,6 +689,12 @@ def test_deep_colours_keep_their_brightness(kind: int, depth: int) -> None:
 @pytest.mark.parametrize("value", [0, 1])
 def test_black_and_white_stay_so(value: int) -> None:
     assert near(colour(portrait(encoded(Image.new("1", (40, 40), value), "PNG"))), (255 * value,) * 3, by=2)
+
+
+def test_a_fine_black_and_white_pattern_turns_grey() -> None:
+    row = b"\xaa" * 256
+
+    assert near(colour(portrait(png((2048, 2048), 1, 0, row))), (127, 127, 127), by=4)
 
 
 # What shows through.
@@ -706,7 +753,7 @@ def test_what_is_clear_stays_clear_and_the_rest_opaque(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "kind", "ground", "key"), [(2, 0, 2, 1), (4, 0, 15, 6), (16, 0, 50_000, 1285), (16, 2, 50_000, 1285)]
+    ("depth", "kind", "ground", "key"), [(2, 0, 2, 1), (4, 0, 15, 6), (16, 0, 50_000, 25_600), (16, 2, 50_000, 25_600)]
 )
 def test_a_clear_colour_is_found_at_any_depth(depth: int, kind: int, ground: int, key: int) -> None:
     result = portrait(by_key(depth, kind, ground, key))

@@ -163,8 +163,6 @@ def _entries(root: int, parts: Parts) -> list[tuple[str, int]]:
 
 def _mode(entry: os.DirEntry[str]) -> int:
     """The kind of an entry; without its bits where a look at the entry itself is needed and refused."""
-    if entry.is_symlink():
-        return stat.S_IFLNK
     if entry.is_dir(follow_symlinks=False):
         return stat.S_IFDIR
     if entry.is_file(follow_symlinks=False):

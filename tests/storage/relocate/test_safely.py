@@ -45,6 +45,29 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(
     assert ("fsync", "uploads") in seen[:link]
 
 
+def test_a_new_sub_folder_is_put_on_the_disk_too(old: Path, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (old / "a" / "b").mkdir(parents=True)
+    (old / "a" / "b" / "c.png").write_text("c")
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 - a string is wanted
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    move(old, new.parent)
+    assert [str(new), str(new / "a")] == [path for path in synced if path in {str(new), str(new / "a")}]
+
+
+def test_what_another_run_takes_away_meanwhile_is_no_failure(old: Path, uploads: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (old / name).write_text(name)
+    tally = relocate.run(Move(uploads, (old,)), progress=lambda _done, _total: (old / "b.png").unlink(missing_ok=True))
+    assert outcomes(tally) == {"a.png": "moved"}
+    assert tally.exit_status == 0
+
+
 @pytest.mark.parametrize("content", [b"picture", b""])
 def test_without_hard_links_a_name_is_still_never_taken_from_another(
     old: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch, content: bytes

@@ -1,5 +1,6 @@
 """Pictures that arrive as a tar stream: whole or not at all, and no name in it is trusted."""
 
+import io
 import os
 import stat
 import subprocess
@@ -8,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.relocate.ground import HOSTILE, archive, move_stream, names, outcomes, special_archive, state
-
-# From a stream
+from app.storage import relocate
+from app.storage.relocate import Move
+from tests.storage.relocate.ground import HOSTILE, archive, move_stream, names, outcomes, reason, special_archive, state
 
 
 @pytest.mark.parametrize("top", ["avatars/", "./", "./avatars/", "pictures/", "app/static/uploads/avatars/"])
@@ -70,6 +71,7 @@ def test_a_name_that_leads_out_is_refused_by_name(uploads: Path, name: str) -> N
 def test_a_link_or_device_in_a_stream_is_named_and_left(uploads: Path, kind: bytes) -> None:
     tally = move_stream(special_archive(kind), uploads)
     assert outcomes(tally) == {"x.png": "moved", "odd": "left"}
+    assert ("link" in reason(tally, "odd")) is (kind == tarfile.SYMTYPE)
     assert tally.exit_status == 1
     assert names(uploads) == {"avatars/x.png"}
 
@@ -128,3 +130,19 @@ def test_a_dry_run_of_a_stream_foresees_the_same(new: Path) -> None:
     assert outcomes(tally) == {"a.png": "repaired", "b.png": "moved"}
     assert state(new.parent) == before
     assert move_stream(WHOLE[:2500], new.parent, dry_run=True).exit_status == 1
+
+
+def test_a_file_that_claims_to_be_huge_is_not_waited_for(uploads: Path) -> None:
+    buffer = io.BytesIO()
+    huge = tarfile.TarInfo("avatars/huge.png")
+    huge.size = 2**50
+    buffer.write(huge.tobuf(tarfile.GNU_FORMAT))
+    tally = move_stream(buffer.getvalue() + b"x" * 5000, uploads)
+    assert outcomes(tally) == {"huge.png": "left"}
+    assert names(uploads) == set()
+
+
+def test_the_sender_is_heard_to_the_end(uploads: Path) -> None:
+    stream = io.BufferedReader(io.BytesIO(WHOLE + b"\0" * 1_000_000))
+    assert relocate.run(Move(uploads, stream=stream)).exit_status == 0
+    assert stream.read() == b""
