@@ -8,6 +8,7 @@ import socket
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from sqlalchemy import Engine
 
 from app import clock, db
@@ -41,6 +42,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
         backlog=BACKLOG,
         respawn_failed_workers=True,
         log_access=False,
+        log_level=LogLevels.error,  # what it says below that is about itself
         websockets=False,
     ).serve(target_loader=lambda: app, wrap_loader=False)
 

@@ -4,13 +4,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import cast, func, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
@@ -81,10 +81,9 @@ class TestSQLite:
         session.add(tag("one"))
         session.flush()
 
-        with sqlite3.connect(str(app.settings.sqlite_file), timeout=0, isolation_level=None) as other:
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("BEGIN IMMEDIATE")
-        other.close()
+        other = sqlite3.connect(str(app.settings.sqlite_file), timeout=0, isolation_level=None)
+        with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
 
     def test_a_rollback_undoes_and_gives_the_lock_back(self, app: Application, session: Session) -> None:
         session.add(tag("one"))
@@ -163,10 +162,10 @@ class TestAside:
         assert tag_names(app) == ["kept"]
 
     def test_is_undone_by_its_own_error(self, app: Application, session: Session) -> None:
-        with pytest.raises(Refused), db.aside(session) as own:
+        with pytest.raises(Refused), db.aside(session) as own:  # noqa: PT012 - the error comes after the write
             own.add(tag("lost"))
             own.flush()
-            raise Refused
+            raise Refused("no")
 
         assert tag_names(app) == []
 
@@ -177,6 +176,10 @@ def test_aside_is_refused_while_the_request_writes(session: Session) -> None:
 
     with pytest.raises(RuntimeError, match="holds the write lock"), db.aside(session):
         pass
+
+
+def berlin(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, fold: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, second, tzinfo=ZoneInfo("Europe/Berlin"), fold=fold)
 
 
 @pytest.mark.engines
@@ -201,19 +204,18 @@ class TestInstants:
     @pytest.mark.parametrize(
         ("start", "end"),
         [
-            (datetime(2026, 3, 29, 1, 30), datetime(2026, 3, 29, 3, 30)),
-            (datetime(2026, 10, 25, 1, 30), datetime(2026, 10, 25, 3, 30)),
-            (datetime(2026, 10, 25, 2, 30), datetime(2026, 10, 25, 2, 30, fold=1)),
-            (datetime(2025, 12, 31, 23, 59, 59), datetime(2026, 12, 31, 23, 59, 58)),
-            (datetime(1965, 1, 1), datetime(2026, 1, 1)),
-            (datetime(2026, 1, 2), datetime(2026, 1, 1)),
+            (berlin(2026, 3, 29, 1, 30), berlin(2026, 3, 29, 3, 30)),
+            (berlin(2026, 10, 25, 1, 30), berlin(2026, 10, 25, 3, 30)),
+            (berlin(2026, 10, 25, 2, 30), berlin(2026, 10, 25, 2, 30, fold=1)),
+            (berlin(2025, 12, 31, 23, 59, 59), berlin(2026, 12, 31, 23, 59, 58)),
+            (berlin(1965, 1, 1), berlin(2026, 1, 1)),
+            (berlin(2026, 1, 2), berlin(2026, 1, 1)),
         ],
     )
     def test_lie_as_many_seconds_apart_in_sql_as_in_python(
         self, session: Session, start: datetime, end: datetime
     ) -> None:
-        zone = ZoneInfo("Europe/Berlin")
-        instants = [moment.replace(tzinfo=zone).astimezone(UTC) for moment in (start, end)]
+        instants = [start.astimezone(UTC), end.astimezone(UTC)]
         session.add_all(SignInAttempt(account_hash=str(i), address="y", at=at) for i, at in enumerate(instants))
         session.flush()
         first, second = (
@@ -221,7 +223,6 @@ class TestInstants:
         )
 
         assert session.scalar(select(seconds_between(first, second))) == (instants[1] - instants[0]).total_seconds()
-        assert isinstance(session.scalar(select(func.sum(seconds_between(first, second))).select_from(Tag)), type(None))
 
     def test_compare_as_moments(self, session: Session) -> None:
         for second in (1, 2, 3):
@@ -232,9 +233,8 @@ class TestInstants:
 
         assert session.scalar(later) == 2
 
-    def test_a_missing_one_stays_missing(self, engine_name: str) -> None:
-        assert Instant().process_bind_param(None, None) is None  # type: ignore[arg-type]
-        assert Instant().process_result_value(None, None) is None  # type: ignore[arg-type]
+    def test_a_missing_one_stays_missing(self, session: Session) -> None:
+        assert session.scalar(select(cast(None, Instant))) is None
 
 
 Act = Callable[[Session], Any]
@@ -358,7 +358,7 @@ def test_acts_that_wait_for_a_commit_are_forgotten_at_a_rollback(app: Applicatio
 
 
 def test_a_command_that_fails_commits_nothing(app: Application) -> None:
-    with pytest.raises(ZeroDivisionError), db.transaction(app.engine) as session:
+    with pytest.raises(ZeroDivisionError), db.transaction(app.engine) as session:  # noqa: PT012
         session.add(tag("lost"))
         session.flush()
         raise ZeroDivisionError

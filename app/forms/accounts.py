@@ -4,20 +4,23 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, Field, FileField, PasswordField, SelectField, StringField, ValidationError, validators
+from wtforms.fields.choices import SelectChoice
 
 from app import clock
 from app.forms.base import BaseForm, name_field, trimmed
 from app.models import Role
 
 WEEKDAYS = [
-    ("0", _("Monday")),
-    ("1", _("Tuesday")),
-    ("2", _("Wednesday")),
-    ("3", _("Thursday")),
-    ("4", _("Friday")),
-    ("5", _("Saturday")),
-    ("6", _("Sunday")),
+    SelectChoice("0", _("Monday")),
+    SelectChoice("1", _("Tuesday")),
+    SelectChoice("2", _("Wednesday")),
+    SelectChoice("3", _("Thursday")),
+    SelectChoice("4", _("Friday")),
+    SelectChoice("5", _("Saturday")),
+    SelectChoice("6", _("Sunday")),
 ]
+ROLES = [SelectChoice(Role.MEMBER, _("Member")), SelectChoice(Role.ADMIN, _("Administrator"))]
+CLOCKS = [SelectChoice("24h", _("24 hours, 17:30")), SelectChoice("12h", _("12 hours, 5:30 pm"))]
 
 
 def zone_choices() -> list[str]:
@@ -27,7 +30,7 @@ def zone_choices() -> list[str]:
 def known_zone(_form: Any, field: Field) -> None:
     """Accepts former names of zones, too: browsers still send them."""
     try:
-        clock.zone(field.data)
+        clock.zone(field.data or "")
     except clock.UnknownZone as error:
         raise ValidationError(str(_("Choose a time zone from the list."))) from error
 
@@ -81,7 +84,7 @@ class PersonForm(BaseForm):
     username = name_field(_("User name"), 64, required=_("Choose a user name."))
     full_name = name_field(_("Full name"), 200)
     email = name_field(_("E-mail"), 254)
-    role = SelectField(_("Role"), choices=[(Role.MEMBER, _("Member")), (Role.ADMIN, _("Administrator"))])
+    role = SelectField(_("Role"), choices=ROLES)
 
 
 class ProfileForm(BaseForm):
@@ -92,5 +95,5 @@ class ProfileForm(BaseForm):
     preferred_language = SelectField(_("Language"))
     time_zone = SelectField(_("Time zone"), [known_zone], choices=zone_choices, validate_choice=False)
     week_start = SelectField(_("The week begins on"), choices=WEEKDAYS)
-    time_format = SelectField(_("Clock"), choices=[("24h", _("24 hours, 17:30")), ("12h", _("12 hours, 5:30 pm"))])
+    time_format = SelectField(_("Clock"), choices=CLOCKS)
     avatar = FileField(_("Picture"))

@@ -80,10 +80,10 @@ def _formatted(value: date, pattern: str, locale: str) -> str:
     return str(format_date(value, pattern, locale))
 
 
-def time_of_day(value: datetime, user: User) -> str:
-    """A wall time by the person's clock, with seconds only where there are any."""
+def time_of_day(value: datetime, user: User, *, seconds: bool = False) -> str:
+    """A wall time by the person's clock."""
     pattern = "%H:%M" if user.time_format == "24h" else "%I:%M"
-    text = value.strftime(pattern + (":%S" if value.second else ""))
+    text = value.strftime(pattern + (":%S" if seconds else ""))
     return text if user.time_format == "24h" else text.lstrip("0") + (" am" if value.hour < 12 else " pm")
 
 

@@ -3,6 +3,7 @@
 import io
 import secrets
 from datetime import datetime
+from threading import Lock
 from typing import BinaryIO
 
 from flask_babel import lazy_gettext as _
@@ -15,13 +16,18 @@ from app.services import pictures, uploads
 
 SIDE = 256  # pixels
 
+# A large picture takes up to 350 MiB for a second; several at once would take the machine.
+_one_at_a_time = Lock()
+
 _SENTENCES = {
     pictures.Reason.EMPTY: _("The file is empty. Your picture was not changed."),
     pictures.Reason.EXTENSION: _("Choose a PNG, JPEG, GIF or WebP picture. Your picture was not changed."),
     pictures.Reason.NOT_A_PICTURE: _("This file is not a picture we can read. Your picture was not changed."),
     pictures.Reason.TRUNCATED: _("The picture is cut off. Send the whole file; your picture was not changed."),
     pictures.Reason.TOO_MANY_BYTES: _("The picture has more than 16 MiB. Make it smaller and try again."),
-    pictures.Reason.TOO_MANY_PIXELS: _("The picture has more than 50 megapixels. Make it smaller and try again."),
+    pictures.Reason.TOO_MANY_PIXELS: _(
+        "The picture has too many pixels: 50 megapixels are the most, for WebP 20. Make it smaller and try again."
+    ),
     pictures.Reason.NEEDS_CONVERSION: _("HEIC and AVIF pictures cannot be read here. Save it as JPEG and try again."),
 }
 
@@ -32,7 +38,8 @@ def replace(session: Session, user: User, upload: BinaryIO, filename: str, now: 
     The decoding comes before any lock, the new file before the row, and the old file goes after the commit.
     """
     try:
-        picture = pictures.square_portrait(upload, filename, side=SIDE)
+        with _one_at_a_time:
+            picture = pictures.square_portrait(upload, filename, side=SIDE)
     except pictures.PictureRefused as refused:
         raise Refused(_SENTENCES[refused.reason], "avatar") from refused
     name = _fresh_name(user)

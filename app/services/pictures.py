@@ -474,7 +474,8 @@ def _srgb(picture: Image.Image, profile: bytes) -> Image.Image:
 def _through_profile(picture: Image.Image, profile: bytes) -> Image.Image:
     """The colours that `profile` means; with one that is broken or for another kind of picture, as they stand.
 
-    So too with an oversized one, and with free-form element chains (`mpet`): no camera writes them, and 400 kB of them take 16 seconds.
+    So too with an oversized one, and with free-form element chains (`mpet`): no camera writes those, and 400 kB of
+    them take 16 seconds.
     """
     from PIL import ImageCms  # noqa: PLC0415 - loads a library of its own, and few pictures carry a profile
 

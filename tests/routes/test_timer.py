@@ -288,22 +288,22 @@ def test_a_tag_is_made_once_whatever_its_case(
     assert [tag_names(entry) for entry in entries(session, owner)] == [[first], [first]]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "led_to"),
-    [
-        ("/projects?q=a", "/projects?q=a"),
-        ("https://evil.example/", "/"),
-        ("//evil.example", "/"),
-        ("/\\evil.example", "/"),
-        ("\t//evil.example", "/"),
-        ("/\n/evil.example", "/"),
-        ("javascript:alert(1)", "/"),
-        ("", "/"),
-    ],
-)
+ELSEWHERE = [
+    "https://evil.example/",
+    "//evil.example",
+    "/\\evil.example",
+    "\t//evil.example",
+    "/\n/evil.example",
+    "javascript:alert(1)",
+    "",
+]
+
+
 @pytest.mark.parametrize("act", ["start", "stop"])
-def test_next_leads_back_only_within_the_site(as_owner: Browser, act: str, wanted: str, led_to: str) -> None:
-    assert as_owner.post(f"/timer/{act}", {"next": wanted}).location == led_to
+def test_next_leads_back_only_within_the_site(as_owner: Browser, act: str) -> None:
+    assert as_owner.post(f"/timer/{act}", {"next": "/projects?q=a"}).location == "/projects?q=a"
+    for wanted in ELSEWHERE:
+        assert as_owner.post(f"/timer/{act}", {"next": wanted}).location == "/", wanted
 
 
 @pytest.mark.parametrize("path", ["/timer/start", "/timer/stop", "/timer/continue/1", "/timer/discard/1"])

@@ -80,4 +80,4 @@ def one_line(cell: str) -> str:
 
 def identity(*parts: object) -> str:
     """64 hex digits for what identifies a row. People's databases hold them: the recipe never changes."""
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -46,7 +46,7 @@ def all_runs(session: Session) -> Sequence[Run]:
         .join(User, User.id == ImportRun.user_id)
         .order_by(ImportRun.id.desc())
     )
-    return [Run(*row) for row in session.execute(found).tuples()]
+    return [Run(*row) for row in session.execute(found)]
 
 
 def undo(engine: Engine, run_id: int, *, now: datetime, progress: Progress = lambda _entries: None) -> int:

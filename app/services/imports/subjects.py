@@ -118,7 +118,7 @@ def _last_words(wanted: Iterable[Name], kind: Kind) -> list[str]:
 
 
 def _find_clients(session: Session, known: Directory, words: list[str]) -> None:
-    for word, id_ in session.execute(select(Client.name, Client.id).where(Client.name.in_(words))).tuples():
+    for word, id_ in session.execute(select(Client.name, Client.id).where(Client.name.in_(words))):
         known.ids[Name(Kind.CLIENT, word)] = id_
 
 
@@ -130,7 +130,7 @@ def _find_projects(session: Session, known: Directory, words: list[str]) -> None
         .where(Project.name.in_(words))
         .order_by(Project.archived_at.is_not(None), Project.id)
     )
-    for client, word, id_ in session.execute(found).tuples():
+    for client, word, id_ in session.execute(found):
         known.ids.setdefault(Name(Kind.PROJECT, word, client), id_)
 
 
@@ -140,13 +140,13 @@ def _find_tasks(session: Session, known: Directory, tasks: list[Name]) -> None:
     found = select(Task.project_id, Task.name, Task.id).where(
         Task.project_id.in_(projects), Task.name.in_({task.word for task in tasks})
     )
-    for project_id, word, id_ in session.execute(found.order_by(Task.id)).tuples():
+    for project_id, word, id_ in session.execute(found.order_by(Task.id)):
         project = projects[project_id]
         known.ids.setdefault(Name(Kind.TASK, word, project.client, project.word), id_)
 
 
 def _find_tags(session: Session, known: Directory, words: list[str]) -> None:
-    for word, id_ in session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(words))).tuples():
+    for word, id_ in session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(words))):
         known.ids[Name(Kind.TAG, word)] = id_
 
 

@@ -1,0 +1,172 @@
+"""`timetracker serve` on a fresh data root: it starts, says what to open, ends when told, and keeps all."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app import config, server
+from app.errors import CannotStart
+from app.services import schema
+from tests.services.test_installation import timetracker
+
+COMMAND = str(Path(sys.executable).with_name("timetracker"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Running:
+    """A server that answers, and what it said."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.address = f"http://127.0.0.1:{port}"
+        self.said = ""
+
+    def status(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if self.status("/_ready") == 200:
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the server did not become ready")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.said = self.process.communicate(timeout=30)[0]
+        return self.process.returncode
+
+
+@contextmanager
+def serving(data: Path, port: int) -> Iterator[Running]:
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--port", str(port)],
+        env={"DATA_DIR": str(data), "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    running = Running(process, port)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def test_a_fresh_start_leads_to_the_set_up_ends_by_sigterm_and_the_next_one_keeps_all(tmp_path: Path) -> None:
+    data, port = tmp_path / "data", free_port()
+    with serving(data, port) as first:
+        assert first.status("/_health") == 200
+        assert first.status("/setup") == 200
+        assert first.stop() == 0
+    assert f"Data lies in {data} (DATA_DIR says so).\n" in first.said
+    assert re.search(rf"Set TimeTracker up at http://localhost:{port}/setup\?token=[\w-]{{20,}}\n", first.said)
+    assert "Traceback" not in first.said
+    key = (data / "secret_key").read_text()
+    made = subprocess.run(
+        [COMMAND, "user", "create", "ada", "--role", "admin", "--password-stdin"],
+        env={"DATA_DIR": str(data)},
+        input="long enough",
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0
+
+    with serving(data, port) as second:
+        assert second.stop() == 0
+
+    assert f"Open http://localhost:{port}\n" in second.said
+    assert "/setup" not in second.said
+    assert (data / "secret_key").read_text() == key
+    assert timetracker(data, "user", "list").stdout == "ada\tadmin\t\t\n"
+
+
+class TestAnAddress:
+    def test_that_is_taken_stops_the_start_before_anything_is_made(self, tmp_path: Path) -> None:
+        """Two servers on one port would each get half of the requests: granian would share it."""
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+
+            run = timetracker(tmp_path / "data", "serve", "--port", str(port))
+
+        assert run.returncode == 78
+        assert run.stderr == (
+            f"timetracker: Port {port} of 127.0.0.1 is taken by another program: "
+            "stop that one, or set PORT to a free one.\n"
+        )
+        assert not (tmp_path / "data").exists()
+
+    @pytest.mark.parametrize("host", ["192.0.2.1", "not a host"])
+    def test_that_is_not_of_this_machine_is_refused(self, host: str) -> None:
+        with pytest.raises(CannotStart, match="no address of this machine"):
+            server._refuse_taken_address(host, free_port())
+
+    def test_just_left_by_the_server_before_is_free(self) -> None:
+        port = free_port()
+
+        server._refuse_taken_address("127.0.0.1", port)
+        server._refuse_taken_address("127.0.0.1", port)
+
+    @pytest.mark.parametrize(
+        ("host", "shown"),
+        [
+            ("0.0.0.0", "localhost"),
+            ("::", "localhost"),
+            ("127.0.0.1", "localhost"),
+            ("::1", "localhost"),
+            ("10.0.0.7", "10.0.0.7"),
+            ("fd00::7", "[fd00::7]"),
+            ("nas.local", "nas.local"),
+        ],
+    )
+    def test_is_shown_as_one_opens_it(self, host: str, shown: str) -> None:
+        assert server._shown_host(host) == shown
+
+
+def test_the_base_url_is_what_to_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = config.load({"DATA_DIR": str(tmp_path), "BASE_URL": "https://time.example.org"})
+
+    server.prepare(settings).engine.dispose()
+
+    assert "Set TimeTracker up at https://time.example.org/setup?token=" in capsys.readouterr().out
+
+
+def test_a_schema_of_a_newer_version_stops_the_start_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config.load({"DATA_DIR": str(tmp_path)})
+    server.prepare(settings).engine.dispose()
+    before = (tmp_path / "timetracker.db").read_bytes()
+    monkeypatch.setattr(schema, "revisions", lambda: ("19990101_0000",))
+
+    with pytest.raises(CannotStart, match="newer version"):
+        server.prepare(settings)
+
+    assert (tmp_path / "timetracker.db").read_bytes() == before
