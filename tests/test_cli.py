@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -61,7 +62,7 @@ def test_every_command_explains_itself(path: str, option: str) -> None:
     result = CliRunner().invoke(cli.main, [*path.split(), option])
 
     assert result.exit_code == 0
-    assert result.output.startswith("Usage:")
+    assert result.output.lower().startswith("usage: ")
 
 
 @pytest.mark.parametrize("path", groups_and_commands())
@@ -206,7 +207,7 @@ class TestDoctor:
         assert result.output.endswith("No errors found.\n")
 
     def test_says_what_is_wrong_by_its_status(self, shell: Shell, settings: Settings) -> None:
-        settings.upload_folder.rmdir()
+        shutil.rmtree(settings.upload_folder)
 
         result = shell("doctor")
 
@@ -258,6 +259,7 @@ def shell_of(folder: Path) -> Shell:
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         yield
 

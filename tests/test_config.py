@@ -1,6 +1,7 @@
 """The environment becomes one checked Settings, or a sentence that says what to write instead (law 11)."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -245,7 +246,7 @@ class TestTheDataDir:
             (tmp_path / "container").mkdir()
         if state == "not writable":
             (tmp_path / "container" / "uploads").mkdir()
-            monkeypatch.setattr(config.os, "access", lambda *_: False)
+            monkeypatch.setattr(os, "access", lambda *_: False)
         monkeypatch.setattr(config, "CONTAINER_DATA", tmp_path / "container")
         monkeypatch.chdir(tmp_path)
 

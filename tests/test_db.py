@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -260,7 +260,7 @@ class Edge:
 
 
 @pytest.fixture
-def edge(app: Application, browser: Callable[[], Browser], monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
+def edge(app: Application, browser: Callable[[], Browser], monkeypatch: pytest.MonkeyPatch) -> Edge:
     edge = Edge(browser())
     app.add_url_rule("/edge", "edge", edge.view)
     monkeypatch.setattr(access, "PUBLIC", access.PUBLIC | {"edge"})

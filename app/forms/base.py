@@ -39,5 +39,5 @@ def one_line(value: str | None) -> str:
 def name_field(label: Any, most: int, *, required: Any = None, **kwargs: Any) -> StringField:
     """A text on one line of at most `most` characters; `required` is the sentence where it is missing."""
     checks: list[Any] = [validators.Length(max=most, message=_("Use at most %(most)s characters.", most=most))]
-    checks.insert(0, validators.InputRequired(required) if required else validators.Optional())
+    checks.insert(0, validators.DataRequired(required) if required else validators.Optional())
     return StringField(label, checks, filters=[one_line], **kwargs)

@@ -80,11 +80,12 @@ def test_a_body_above_the_limit_is_refused_with_a_page(app: Application, as_owne
     before = upload(app, owner)
     limit = app.settings.max_content_length
 
+    head = b'--x\r\nContent-Disposition: form-data; name="avatar"; filename="me.png"\r\n\r\n'
     answer = as_owner.client.post(
         "/profile/edit",
-        data={"avatar": (io.BytesIO(b"x" * limit), "me.png")},
+        data=head + b"x" * limit + b"\r\n--x--\r\n",
         headers={"X-CSRFToken": as_owner.token()},
-        content_type="multipart/form-data",
+        content_type="multipart/form-data; boundary=x",
     )
 
     assert answer.status_code == 413

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import re
+import secrets
 import struct
 import threading
 import zlib
@@ -26,7 +27,7 @@ from app.storage import marker
 from app.storage.local import LocalStore
 from tests.conftest import NOON
 
-SAMPLES = Path("/") / "work" / "shared" / "samples" / "pictures"
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "pictures"
 
 
 def drawn(kind: str = "PNG", size: tuple[int, int] = (300, 200), color: str = "teal") -> bytes:
@@ -233,7 +234,7 @@ def test_an_old_file_that_cannot_be_removed_stays_as_an_orphan(
 def test_a_name_is_never_used_twice(app: Application, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn_lots = iter(["00000000", "00000000", "11111111"])
     upload_name = f"avatar_{owner.id}_00000000.webp"
-    monkeypatch.setattr(avatars.secrets, "token_hex", lambda _bytes: next(drawn_lots))
+    monkeypatch.setattr(secrets, "token_hex", lambda _bytes: next(drawn_lots))
     storage.store().put(f"avatars/{upload_name}", io.BytesIO(b"taken"))
 
     assert avatars._fresh_name(owner) == f"avatar_{owner.id}_11111111.webp"

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -64,7 +64,7 @@ def test_an_open_reader_keeps_the_bytes_it_opened(store: LocalStore, file: Path)
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What touches the disk for good, in order, as "act name"."""
     done: list[str] = []
     real_fsync = os.fsync
