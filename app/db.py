@@ -180,6 +180,8 @@ def is_writing(session: Session) -> bool:
 
 def after_commit(session: Session, act: Callable[[], None]) -> None:
     """Runs `act` once the rows are safe: for removing files and sending mail (law 4). Forgotten at a rollback."""
+    if not session.in_transaction():
+        session.begin()  # or a rollback would have nothing to forget
     session.info.setdefault("after_commit", []).append(act)
 
 
@@ -216,6 +218,11 @@ def _commit(session: Session) -> None:
     session.commit()
     for act in session.info.pop("after_commit", ()):
         act()
+
+
+@event.listens_for(Session, "after_rollback")
+def _forget_acts(session: Session) -> None:
+    session.info.pop("after_commit", None)
 
 
 class Application(Flask):

@@ -69,6 +69,7 @@ def _configure(app: Application, secret_key: str) -> None:
         WTF_CSRF_SSL_STRICT=False,  # access.refuse_other_sites asks better questions than the Referer can answer
         BABEL_DEFAULT_LOCALE="en",
         SELF_REGISTER=app.settings.allow_self_register,
+        VOLUME_WARNING=installation.volume_warning(app.settings),
     )
 
 

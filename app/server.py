@@ -73,8 +73,11 @@ def prepare(settings: Settings) -> Application:
     engine = db.make_engine(settings)
     schema.migrate(engine, settings, waiting=lambda: log.info("Another process migrates the database; waiting."))
     _say("Data lies in %s (%s).", settings.data_dir, settings.data_dir_reason)
-    _move_old_pictures(settings)
+    warning = installation.volume_warning(settings)
+    if warning:
+        log.warning("%s", warning)
     app = create_app(settings)
+    _move_old_pictures(settings)
     address = settings.base_url or f"http://{_shown_host(settings.host)}:{settings.port}"
     token = _set_up_token(engine)
     engine.dispose()

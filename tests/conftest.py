@@ -23,6 +23,7 @@ from app.config import Settings
 from app.db import Application
 from app.models import Role, User
 from app.services import accounts, installation, schema
+from app.storage import mounts
 from tests.postgres import PostgresServer
 
 PASSWORD = "correct horse battery"
@@ -177,6 +178,12 @@ def statements(app: Application) -> Iterator[list[str]]:
     event.listen(app.engine, "before_cursor_execute", note)
     yield sent
     event.remove(app.engine, "before_cursor_execute", note)
+
+
+@pytest.fixture(autouse=True)
+def _outside_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever tests run, they say the same of volumes."""
+    monkeypatch.setattr(mounts, "CONTAINER_MARKS", ())
 
 
 @pytest.fixture(autouse=True)

@@ -41,6 +41,8 @@ class PostgresServer:
         return self._address(name)
 
     def _make_template(self) -> None:
+        self._run("ALTER SYSTEM SET fsync = off")  # the power may fail: these databases live for a test
+        self._run("SELECT pg_reload_conf()")
         self._run(f"CREATE DATABASE {TEMPLATE}")
         settings = config.load(
             {"DATA_DIR": str(self._folder), "TZ": "Europe/Berlin", "DATABASE_URL": self._address(TEMPLATE)}

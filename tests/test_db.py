@@ -347,7 +347,6 @@ def test_acts_that_wait_for_a_commit_run_once(app: Application) -> None:
     assert ran == ["first", "second"]
 
 
-@pytest.mark.xfail(strict=True, reason="app/db.py: session.info keeps the acts over a rollback; its docstring says no")
 def test_acts_that_wait_for_a_commit_are_forgotten_at_a_rollback(app: Application) -> None:
     ran: list[str] = []
     with db.transaction(app.engine) as session:

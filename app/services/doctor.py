@@ -39,7 +39,7 @@ def has_errors(findings: list[Finding]) -> bool:
 
 def examine(settings: Settings) -> list[Finding]:
     """Looks at everything a start needs. Nothing is created or changed that was not there."""
-    return [*_data_root(settings), *_database(settings), *_secret(settings)]
+    return [*_data_root(settings), *_volume(settings), *_database(settings), *_secret(settings)]
 
 
 def _data_root(settings: Settings) -> Iterator[Finding]:
@@ -53,6 +53,12 @@ def _data_root(settings: Settings) -> Iterator[Finding]:
             yield Finding(code, Severity.ERROR, f"{folder} cannot be written.", mend)
         else:
             yield Finding(code, Severity.OK, f"{folder} can be written.")
+
+
+def _volume(settings: Settings) -> Iterator[Finding]:
+    warning = installation.volume_warning(settings)
+    if warning:
+        yield Finding("volume", Severity.WARNING, warning)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -84,6 +90,8 @@ def _schema(engine: Engine) -> Iterator[Finding]:
     elif found is schema.State.NEWER:
         mend = "Install that version again."
         yield Finding("schema", Severity.ERROR, "The schema is of a newer version than this one.", mend)
+    elif found is schema.State.FOREIGN:
+        yield Finding("schema", Severity.ERROR, schema.FOREIGN)
     else:
         yield Finding("schema", Severity.ERROR, "The schema is not up to date.", "Run `timetracker migrate`.")
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.errors import CannotStart
 from app.models import Installation, StoredFile
-from app.storage import marker
+from app.storage import marker, mounts
 from app.storage.durable import fsync_folder, make_folder, temporary_path
 
 
@@ -57,6 +57,21 @@ def claim_uploads(session: Session, root: Path) -> None:
     if problem:
         raise CannotStart(problem)
     adopt_uploads(session, root)
+
+
+def volume_warning(settings: Settings) -> str | None:
+    """The sentence for an operator whose data would go with the container, or None."""
+    found = mounts.keeping(settings.data_dir)
+    if found is mounts.Keeping.IMAGE:
+        where = f"{settings.data_dir} lies inside the container"
+    elif found is mounts.Keeping.ANONYMOUS:
+        where = f"{settings.data_dir} lies on a volume without a name"
+    else:
+        return None
+    return (
+        f"{where}: everything in it is lost when the container is replaced. Mount a named volume or a folder there, "
+        f"such as app_data:{settings.data_dir}."
+    )
 
 
 def uploads_problem(session: Session, root: Path) -> str | None:

@@ -4,6 +4,7 @@ Migrations are linear and dated; the revision is the stamp a file's name begins 
 without loading Alembic, which a start with nothing to migrate cannot afford.
 """
 
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +23,15 @@ from app.models.installation import ONLY
 MIGRATIONS = CHECKOUT / "migrations"
 STAMP = len("20261122_1300")
 LONGEST_WAIT_SECONDS = 600
+NEWER = (
+    "The database was written by a newer version of TimeTracker than this one, which would damage it: "
+    "install that version again. Nothing was changed."
+)
+FOREIGN = (
+    "The database belongs to another program, perhaps the TimeTracker of old: keep it, and set DATABASE_URL or "
+    "DATA_DIR to a place of this one's own. Nothing was changed."
+)
+_STAMPED = re.compile(r"2\d{7}_\d{4}")
 _LOCK = 0x7133_7AC8  # the advisory lock of PostgreSQL under which one process migrates
 
 
@@ -30,6 +40,7 @@ class State(Enum):
     OUTDATED = "outdated"
     CURRENT = "current"
     NEWER = "newer"
+    FOREIGN = "foreign"  # another program's, such as the TimeTracker of old
 
 
 @cache
@@ -55,15 +66,16 @@ def state(connection: Connection) -> State:
         return State.EMPTY
     if found == head():
         return State.CURRENT
-    return State.OUTDATED if found in revisions() else State.NEWER
+    if found in revisions():
+        return State.OUTDATED
+    return State.NEWER if _STAMPED.fullmatch(found) else State.FOREIGN
 
 
 def refuse_unless_current(engine: Engine) -> None:
     """Raises CannotStart."""
     with engine.connect() as connection:
         found = state(connection)
-    if found is State.NEWER:
-        raise CannotStart(_newer_sentence())
+    _refuse_what_is_not_ours(found)
     if found is not State.CURRENT:
         raise CannotStart("The database is not up to date: run `timetracker migrate`, then start again.")
 
@@ -81,8 +93,7 @@ def migrate(engine: Engine, settings: Settings, *, waiting: Callable[[], None] =
         with engine.connect() as connection:
             _take_lock(connection, waiting)
             found = state(connection)
-            if found is State.NEWER:
-                raise CannotStart(_newer_sentence())
+            _refuse_what_is_not_ours(found)
             if found is not State.CURRENT:
                 _upgrade(connection, settings)
             connection.commit()
@@ -91,11 +102,11 @@ def migrate(engine: Engine, settings: Settings, *, waiting: Callable[[], None] =
     return found is not State.CURRENT
 
 
-def _newer_sentence() -> str:
-    return (
-        "The database was written by a newer version of TimeTracker than this one, which would damage it: "
-        "install that version again. Nothing was changed."
-    )
+def _refuse_what_is_not_ours(found: State) -> None:
+    if found is State.NEWER:
+        raise CannotStart(NEWER)
+    if found is State.FOREIGN:
+        raise CannotStart(FOREIGN)
 
 
 def _take_lock(connection: Connection, waiting: Callable[[], None]) -> None:

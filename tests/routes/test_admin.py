@@ -143,9 +143,8 @@ class TestLinks:
 
     def test_a_link_is_https_where_the_page_is(self, as_administrator: Browser, owner: User) -> None:
         assert link_on(as_administrator.post(f"/admin/users/{owner.id}/link").text).startswith("http://localhost/")
-        secure = {"base_url": "https://localhost"}
         as_administrator.client.set_cookie("__Host-session", session_cookie(as_administrator), secure=True)
-        page = as_administrator.post(f"/admin/users/{owner.id}/link", **secure)
+        page = as_administrator.post(f"/admin/users/{owner.id}/link", base_url="https://localhost")
         assert link_on(page.text).startswith("https://localhost/")
 
 

@@ -53,14 +53,16 @@ def sign_in_at(client: FlaskClient, base_url: str, **kwargs: Any) -> TestRespons
 
 
 class TestTheForm:
-    def test_name_and_password_let_in(self, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_name_and_password_let_in(self, stranger: Browser) -> None:
         answer = stranger.sign_in("  Owner ")
         assert (answer.status_code, answer.location) == (303, "/")
         assert stranger.get("/").status_code == 200
 
     @pytest.mark.parametrize("name", ["owner", "nobody", "", "\0", "a\0b", "x" * 10_000, "' OR 1=1 --", "🕰"])
     @pytest.mark.engines
-    def test_a_refusal_gives_the_form_back_with_one_sentence(self, name: str, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_a_refusal_gives_the_form_back_with_one_sentence(self, name: str, stranger: Browser) -> None:
         answer = stranger.sign_in(name, WRONG)
         assert answer.status_code == 422
         assert answer.text.count("The name or the password is wrong.") == 1
@@ -70,9 +72,8 @@ class TestTheForm:
     def test_what_was_typed_into_the_name_stays(self, stranger: Browser) -> None:
         assert 'value="&#34;&gt;me"' in stranger.sign_in('">me', WRONG).text
 
-    def test_too_many_give_the_form_back_and_say_when_to_come_again(
-        self, stranger: Browser, owner: User, session: Session
-    ) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_too_many_give_the_form_back_and_say_when_to_come_again(self, stranger: Browser, session: Session) -> None:
         session.add_all(refusals("owner", 10))
         session.commit()
         answer = stranger.sign_in("owner")
@@ -106,7 +107,8 @@ class TestWhereItLeads:
     @pytest.mark.parametrize(
         "place", ["/time-entries?range=all", "/profile", "/", "/time-entries?from=2026-11-01&to=2026-11-30"]
     )
-    def test_back_to_the_page_that_was_wanted(self, place: str, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_back_to_the_page_that_was_wanted(self, place: str, stranger: Browser) -> None:
         sent_away = stranger.get(place)
         assert (sent_away.status_code, sent_away.location.partition("?")[0]) == (303, "/login")
         form = stranger.get(sent_away.location).text
@@ -150,7 +152,8 @@ class TestWhereItLeads:
 
 
 class TestTheCookie:
-    def test_it_is_kept_from_scripts_and_other_sites(self, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_it_is_kept_from_scripts_and_other_sites(self, stranger: Browser) -> None:
         line = cookies_of(stranger.sign_in("owner"))["session"]
         assert "HttpOnly" in line
         assert "SameSite=Lax" in line
@@ -163,7 +166,8 @@ class TestTheCookie:
             sid = kept["sid"]
         assert session.scalars(select(UserSession)).one().sid_hash == hashed(sid)
 
-    def test_nothing_of_the_session_before_is_kept(self, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_nothing_of_the_session_before_is_kept(self, stranger: Browser) -> None:
         stranger.get("/login")
         with stranger.client.session_transaction() as before:
             before["planted"] = "x"
@@ -193,7 +197,8 @@ class TestTheCookie:
         line = dump_cookie("session", cookie, max_size=0) + "; device=\xff"
         assert stranger.client.get("/profile", headers={"Cookie": line}).status_code == 303
 
-    def test_it_lapses_a_day_after_the_last_use(self, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_it_lapses_a_day_after_the_last_use(self, stranger: Browser) -> None:
         with time_machine.travel(clock.now(), tick=False) as travelling:
             stranger.sign_in("owner")
             travelling.shift(timedelta(hours=23))
@@ -204,7 +209,8 @@ class TestTheCookie:
             assert stranger.get("/profile").status_code == 303
 
     @pytest.mark.xfail(strict=True, reason="PERMANENT_SESSION_LIFETIME is Flask's 31 days; set it in the factory")
-    def test_staying_signed_in_lasts_sixty_days_after_the_last_use(self, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_staying_signed_in_lasts_sixty_days_after_the_last_use(self, stranger: Browser) -> None:
         with time_machine.travel(clock.now(), tick=False) as travelling:
             line = cookies_of(stranger.post("/login", {"username": "owner", "password": PASSWORD, "stay": "y"}))
             assert "Expires" in line["session"]
@@ -214,8 +220,9 @@ class TestTheCookie:
             travelling.shift(timedelta(days=60))
             assert stranger.get("/profile").status_code == 303
 
+    @pytest.mark.usefixtures("owner")
     def test_being_seen_is_written_at_most_once_a_minute_and_not_for_the_polling_of_a_page(
-        self, stranger: Browser, owner: User, statements: list[str]
+        self, stranger: Browser, statements: list[str]
     ) -> None:
         def writes(after: int, **headers: str) -> int:
             travelling.shift(after)
@@ -230,7 +237,8 @@ class TestTheCookie:
             assert writes(0) == 1
             assert writes(1) == 0
 
-    def test_it_is_called_host_and_secure_under_https(self, stranger: Browser, owner: User) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_it_is_called_host_and_secure_under_https(self, stranger: Browser) -> None:
         line = cookies_of(sign_in_at(stranger.client, "https://localhost"))["__Host-session"]
         assert "; Secure" in line
         assert "Path=/" in line
@@ -252,8 +260,9 @@ class TestTheCookie:
                 ("http://other.example.org", "192.0.2.1", None, "session"),
             ],
         )
+        @pytest.mark.usefixtures("owner")
         def test_https_is_believed_of_a_trusted_proxy_and_of_base_url(
-            self, base_url: str, connection: str, proto: str | None, name: str, stranger: Browser, owner: User
+            self, base_url: str, connection: str, proto: str | None, name: str, stranger: Browser
         ) -> None:
             headers = {"X-Forwarded-Proto": proto} if proto else {}
             answer = sign_in_at(

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app import clock
-from app.db import Application
 from app.models import Installation, Role, User
 from app.routes.access import FORWARDING
 from app.services import accounts
@@ -119,8 +118,9 @@ class TestSettingUp:
         assert "was set up already" in later.get("/login").text
 
     @pytest.mark.engines
+    @pytest.mark.usefixtures("app")
     def test_of_two_at_once_one_is_the_administrator_and_the_other_is_told(
-        self, app: Application, browser: Callable[[], Browser], session: Session
+        self, browser: Callable[[], Browser], session: Session
     ) -> None:
         both = [browser(), browser()]
         tokens = [one.token() for one in both]
@@ -212,7 +212,7 @@ class TestWhoMaySetUp:
 
 class TestJoining:
     @pytest.fixture
-    def link(self, session: Session, administrator: User) -> str:
+    def link(self, session: Session) -> str:
         invited = accounts.create(session, "invited", now=NOON)
         token = accounts.make_link(session, Purpose.JOIN, invited, clock.now())
         session.commit()

@@ -65,9 +65,8 @@ class TestNames:
         assert refused.value.field == "username"
 
     @pytest.mark.parametrize("name", ["owner", "OWNER", " Owner", "ｏｗｎｅｒ"])
-    def test_two_people_cannot_be_told_apart_by_case_or_width_alone(
-        self, name: str, session: Session, owner: User
-    ) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_two_people_cannot_be_told_apart_by_case_or_width_alone(self, name: str, session: Session) -> None:
         with pytest.raises(Refused, match="Somebody already has this user name"):
             accounts.create(session, name, now=NOON)
 

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from app import config, storage
+from app import config, create_app, storage
 from app.config import Settings
 from app.db import Application
 from app.errors import CannotStart
-from app.models import FileKind, Installation, StoredFile
+from app.models import FileKind, Installation, Role, StoredFile
 from app.services import installation
-from app.storage import marker
-from tests.conftest import NOON
+from app.storage import marker, mounts
+from tests.conftest import NOON, Browser, add_person
 
 
 @pytest.fixture
@@ -390,3 +390,21 @@ def test_the_refused_start_names_adopt_which_mends_it(app: Application, session:
 
 def test_the_store_in_use_is_the_one_of_the_settings(app: Application) -> None:
     assert storage.store().folder(storage.AVATARS) == app.settings.upload_folder / "avatars"
+
+
+def test_an_administrator_is_told_in_the_page_that_the_container_would_take_the_data_along(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounts, "CONTAINER_MARKS", (settings.data_dir,))
+    monkeypatch.setattr(mounts, "MOUNT_INFO", settings.data_dir / "mountinfo")
+    mounts.MOUNT_INFO.write_text("574 480 0:77 / / rw,relatime - overlay overlay rw\n")
+    app = create_app(settings)
+    with Session(app.engine) as session:
+        add_person(session, "administrator", Role.ADMIN)
+        add_person(session, "owner")
+    people = {name: Browser(app.test_client()) for name in ("administrator", "owner")}
+    for name, person in people.items():
+        person.sign_in(name)
+
+    assert "lies inside the container" in people["administrator"].get("/").text
+    assert "lies inside the container" not in people["owner"].get("/").text

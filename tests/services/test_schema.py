@@ -159,6 +159,18 @@ class TestMigrate:
         monkeypatch.undo()
         assert schema.migrate(engine, empty) is True
 
+    def test_of_the_timetracker_of_old_is_refused_and_changes_nothing(
+        self, settings: Settings, migrated: Engine
+    ) -> None:
+        _stamp(migrated, "021_add_extra_goods_table")
+        before = tables(migrated)
+
+        with pytest.raises(CannotStart, match=r"another program.*Nothing was changed"):
+            schema.migrate(migrated, settings)
+
+        assert state(migrated) is schema.State.FOREIGN
+        assert tables(migrated) == before
+
     def test_of_a_newer_schema_is_refused_and_changes_nothing(self, settings: Settings, migrated: Engine) -> None:
         _stamp(migrated, "29990101_0000")
         before = tables(migrated)

@@ -31,7 +31,7 @@ def attempt(session: Session, owner: User) -> Attempt:
     """Tries to sign the owner in, as a request does: committed when it succeeds, rolled back when it is refused."""
 
     def try_it(name: str = "owner", password: str = PASSWORD, visitor: Visitor = HERE, **kwargs: Any) -> SignedIn:
-        given = {"stay": False, "admins": frozenset[str](), "now": NOON} | kwargs
+        given: dict[str, Any] = {"stay": False, "admins": frozenset(), "now": NOON} | kwargs
         try:
             signed_in = sign_in.sign_in(session, name, password, visitor, **given)
         except Exception:
@@ -99,8 +99,8 @@ class TestNames:
 
 class TestRefusals:
     @pytest.fixture
-    def people(self, session: Session, owner: User) -> None:
-        """Beside the owner somebody disabled and somebody invited, who chose no password yet."""
+    def people(self, session: Session) -> None:
+        """Somebody disabled and somebody invited, who chose no password yet."""
         disabled = add_person(session, "disabled")
         accounts.disable(session, disabled, NOON)
         accounts.create(session, "invited", now=NOON)
@@ -120,8 +120,9 @@ class TestRefusals:
             ("' OR 1=1 --", PASSWORD),
         ],
     )
+    @pytest.mark.usefixtures("people")
     def test_all_are_refused_by_one_sentence_after_the_same_work(
-        self, name: str, password: str, people: None, attempt: Attempt, verified: list[str]
+        self, name: str, password: str, attempt: Attempt, verified: list[str]
     ) -> None:
         with pytest.raises(Refused) as refused:
             attempt(name, password)
@@ -201,9 +202,8 @@ class TestLimits:
         assert kept.account_hash == hashed("my secret password")
 
     @pytest.mark.engines
-    def test_of_thirty_guesses_at_once_ten_are_looked_at(
-        self, app: Application, owner: User, verified: list[str]
-    ) -> None:
+    @pytest.mark.usefixtures("owner")
+    def test_of_thirty_guesses_at_once_ten_are_looked_at(self, app: Application, verified: list[str]) -> None:
         def guess(_number: int) -> type[Exception]:
             with Session(app.engine) as own, pytest.raises((Refused, TooManyAttempts)) as refused:
                 sign_in.sign_in(own, "owner", WRONG, HERE, stay=False, admins=frozenset(), now=NOON)
@@ -236,8 +236,9 @@ class TestKnownDevices:
             attempt(visitor=known)
         attempt(visitor=ELSEWHERE)
 
+    @pytest.mark.usefixtures("colleague")
     def test_a_known_device_helps_for_no_other_account(
-        self, known: Visitor, attempt: Attempt, refuse: Callable[..., None], colleague: User
+        self, known: Visitor, attempt: Attempt, refuse: Callable[..., None]
     ) -> None:
         refuse(PER_ACCOUNT, "colleague", visitor=ELSEWHERE)
         with pytest.raises(TooManyAttempts):

@@ -157,7 +157,7 @@ def _cut(what: str, text: str, longest: int, notes: list[str]) -> str:
 
 
 def _tags(cells: Cells) -> list[str]:
-    return list(dict.fromkeys(tag.strip() for tag in cells.get("Tags", "").split(",") if tag.strip()))
+    return [tag.strip() for tag in cells.get("Tags", "").split(",") if tag.strip()]
 
 
 def _billable(cells: Cells, notes: list[str]) -> bool | None:

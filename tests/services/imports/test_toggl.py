@@ -139,8 +139,7 @@ def test_quotes_byte_order_mark_separator_and_line_ends_make_no_other_row(
     dialect: dict[str, Any], before: bytes
 ) -> None:
     data = before + report({"Tags": "a, b"}, **dialect)
-    (row,) = toggl.read(data, BERLIN).rows
-    assert row.key == one({"Tags": "a, b"}).key
+    assert toggl.read(data, BERLIN).rows == [one({"Tags": "a, b"})]
 
 
 def test_neither_the_order_of_columns_nor_the_amount_make_another_row() -> None:
@@ -221,7 +220,7 @@ def test_a_mark_that_is_never_closed_costs_its_line_only() -> None:
 
 def test_a_row_of_too_many_cells_or_cut_off_is_not_guessed_at() -> None:
     header, row = report({}).splitlines()
-    data = b"\n".join([header, row + b",more", row[: row.index(b":00,2025")], row.removesuffix(b",,80.00")])
+    data = b"\n".join([header, row + b",more", row[: row.index(b":00,01:00")], row.removesuffix(b",,80.00")])
     reading = toggl.read(data, BERLIN)
     assert [refused.line for refused in reading.refused] == [2, 3]
     assert [row.line for row in reading.rows] == [4]
@@ -586,6 +585,6 @@ def test_there_is_nothing_to_undo_in_an_unknown_run(app: Application, owner: Use
 
 def test_the_batches_are_so_many_transactions(app: Application, owner: User, statements: list[str]) -> None:
     """However many rows, no more than a handful of statements for each batch."""
-    take(app, owner, report(*many(time_entries.BATCH * 2)))
+    take(app, owner, report(*many(500)))
     assert sum(statement.startswith("INSERT INTO time_entries") for statement in statements) == 2
     assert len(statements) < 60
