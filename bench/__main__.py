@@ -43,7 +43,8 @@ class Figure:
         return self.value <= self.most
 
     def row(self) -> str:
-        return f"| {self.what} | {self.value:.2f} {self.unit} | {self.most:.2f} {self.unit} | {'yes' if self.holds else 'NO'} |"
+        holds = "yes" if self.holds else "NO"
+        return f"| {self.what} | {self.value:.2f} {self.unit} | {self.most:.2f} {self.unit} | {holds} |"
 
 
 def main() -> int:
@@ -186,7 +187,8 @@ def _write(figures: list[Figure]) -> None:
     print(table)
     day = datetime.now(UTC).date().isoformat()
     REPORT.write_text(
-        f"# Performance\n\nMeasured by `make bench` on {day}: SQLite, {ENTRIES:,} entries of one person, the real server. "
+        f"# Performance\n\nMeasured by `make bench` on {day}: SQLite, {ENTRIES:,} entries of one person, the real "
+        "server. "
         "Medians; CPU is the server's own; the cold start is compared with a one-file Flask and SQLAlchemy application "
         f"started in turn with it.\n\n{table}\n"
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -76,12 +77,19 @@ def settings(environment: dict[str, str], engine_name: str, request: pytest.Fixt
 
 
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Application]:
+def app(settings: Settings, compiled_templates: Path) -> Iterator[Application]:
     app = create_app(settings)
     app.testing = True
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled_templates))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # people see error pages, and so do tests
     yield app
     app.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiling templates anew for each test would be most of the tests' time."""
+    return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture

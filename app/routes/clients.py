@@ -35,7 +35,7 @@ def add() -> Response | tuple[str, int]:
 
 @blueprint.get("/<int:client_id>")
 def edit(client_id: int) -> str:
-    client = Client.load(db.session(), access.user(), client_id)
+    client = Client.load_to_change(db.session(), access.user(), client_id)
     return _form_page(ClientForm(data={"name": client.name, "color": str(client.color)}), client)
 
 

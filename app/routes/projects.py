@@ -37,7 +37,7 @@ def add() -> Response | tuple[str, int]:
 
 @blueprint.get("/<int:project_id>")
 def edit(project_id: int) -> str:
-    project = Project.load(db.session(), access.user(), project_id)
+    project = Project.load_to_change(db.session(), access.user(), project_id)
     stored = {
         "name": project.name,
         "client": str(project.client_id or ""),
@@ -96,7 +96,7 @@ def _chosen_client(form: ProjectForm) -> Client | None:
         return None
     try:
         return Client.load(db.session(), access.user(), int(form.client.data))
-    except NotFound as error:
+    except (NotFound, ValueError) as error:
         raise Refused(gettext("This client is gone. Choose another."), "client") from error
 
 
@@ -111,7 +111,5 @@ def _page(form: ProjectForm, project: Project | None) -> str:
 
 def _offer_clients(form: ProjectForm, project: Project | None) -> None:
     """Active clients, and the one the project has already."""
-    offered = {client.id: client.name for client in report.clients(db.session(), access.user(), archived=False)}
-    if project is not None and project.client is not None:
-        offered.setdefault(project.client.id, project.client.name)
-    form.client.choices = [("", gettext("No client")), *((str(key), name) for key, name in offered.items())]
+    offered = report.client_choices(db.session(), access.user(), chosen=project.client if project else None)
+    form.client.choices = [("", gettext("No client")), *((str(choice.id), choice.label) for choice in offered)]

@@ -13,7 +13,6 @@ from app.errors import Refused
 from app.forms.time_entries import (
     Length,
     TimeEntryForm,
-    clock_text,
     read_range,
     read_start,
     read_time,
@@ -35,7 +34,13 @@ def index() -> str | tuple[str, int]:
     user, now = access.user(), clock.now()
     chosen = read_range(request.args, clock.local_date(now, user.zone), user.week_start)
     shown = report.time_list(db.session(), user, report.Range(chosen.first, chosen.last), now=now, after=_place())
-    page = render_template("time_entries/index.html", shown=shown, chosen=chosen, next_page=_next_page(shown.next))
+    page = render_template(
+        "time_entries/index.html",
+        shown=shown,
+        chosen=chosen,
+        next_page=_next_page(shown.next),
+        as_csv=url_for("time_entries.as_csv", **_asked()),
+    )
     return (page, Refused.status) if chosen.problem else page
 
 
@@ -88,6 +93,9 @@ def add() -> Response | tuple[str, int]:
 @blueprint.get("/time-entries/<int:entry_id>")
 def edit(entry_id: int) -> str:
     entry = TimeEntry.load(db.session(), access.user(), entry_id)
+    if entry.user_id != access.user().id:
+        owner = db.session().get_one(User, entry.user_id)
+        return render_template("time_entries/show.html", entry=entry, owner=owner)
     return _entry_page(_filled(entry), entry)
 
 
@@ -98,6 +106,7 @@ def save(entry_id: int) -> Response | tuple[str, int]:
     form = TimeEntryForm(request.form)
     try:
         if form.validate():
+            _refuse_if_stopped_meanwhile(entry)
             subject = subjects.resolve(db.session(), user, subject_words(request.form), now, former=entry)
             time_entries.edit(db.session(), entry, subject, _new_span(form, entry, user), now=now)
             answers.say(gettext("Saved."))
@@ -139,13 +148,17 @@ def _new_span(form: TimeEntryForm, entry: TimeEntry, user: User) -> time_entries
         return None
     if entry.is_running:
         return time_entries.Span(read_start(typed, day, entry.zone).start, None, entry.zone)
-    if typed == clock_text(entry.local_start, user.time_format):  # on a form that was opened while it ran
-        raise Refused(gettext("The timer was stopped meanwhile. Write when it was, or load the page anew."), "time")
     when = _own_length(entry) if as_shown and "-" not in typed else read_time(typed, day, entry.zone)
     if isinstance(when, Length):
         start = _moved_to(entry, day)
         return time_entries.Span(start, start + timedelta(seconds=when.seconds), entry.zone)
     return time_entries.Span(when.start, when.end, entry.zone)
+
+
+def _refuse_if_stopped_meanwhile(entry: TimeEntry) -> None:
+    """A form opened while the timer ran holds a start where a span would be read."""
+    if "running" in request.form and not entry.is_running:
+        raise Refused(gettext("The timer was stopped meanwhile. Write from when to when it was."), "time")
 
 
 def _own_length(entry: TimeEntry) -> Length:
@@ -195,6 +208,10 @@ def _place() -> report.Place | None:
 def _next_page(place: report.Place | None) -> str | None:
     if place is None:
         return None
-    kept: dict[str, Any] = {name: request.args[name] for name in ("range", "from", "to") if name in request.args}
     after = f"{place.day.isoformat()}_{place.started_at.isoformat()}_{place.entry_id}"
-    return url_for("time_entries.index", **kept, after=after)
+    return url_for("time_entries.index", **_asked(), after=after)
+
+
+def _asked() -> dict[str, Any]:
+    """The range as it was asked for, to ask for the same again."""
+    return {name: request.args[name] for name in ("range", "from", "to") if name in request.args}

@@ -756,3 +756,35 @@ def test_the_same_new_task_and_tag_at_once_are_made_once(
     assert len(entries(session, owner)) == 2
     assert session.scalar(select(func.count()).select_from(Task)) == 1
     assert session.scalar(select(func.count()).select_from(Tag)) == 1
+
+
+def test_a_form_opened_while_the_timer_ran_is_refused_once_it_has_stopped(
+    as_owner: Browser, session: Session, owner: User
+) -> None:
+    as_owner.post("/timer/start", {"description": "call"})
+    entry = session.scalars(select(TimeEntry).where(TimeEntry.user_id == owner.id)).one()
+    assert 'name="running" value="1"' in as_owner.get(f"/time-entries/{entry.id}").text
+    as_owner.post("/timer/stop")
+    words = {"description": "call", "date": entry.local_date.isoformat(), "time": "8:45", "running": "1"}
+
+    answer = as_owner.post(f"/time-entries/{entry.id}", words)
+
+    assert answer.status_code == 422
+    assert "The timer was stopped meanwhile" in answer.text
+
+
+def test_an_administrator_reads_an_entry_with_its_owners_name_and_nothing_to_change(
+    as_owner: Browser, as_administrator: Browser, session: Session, owner: User
+) -> None:
+    as_owner.post("/time-entries", {"description": "work", "date": "2026-11-17", "time": "9-10"})
+    entry = session.scalars(select(TimeEntry).where(TimeEntry.user_id == owner.id)).one()
+
+    page = as_administrator.get(f"/time-entries/{entry.id}")
+
+    assert page.status_code == 200
+    assert "Time of owner" in page.text
+    assert f'action="/time-entries/{entry.id}' not in page.text
+
+
+def test_a_strange_word_in_the_address_does_no_harm(as_owner: Browser) -> None:
+    assert as_owner.get("/time-entries?endpoint=x&_external=1&range=all").status_code == 200
