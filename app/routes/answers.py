@@ -1,5 +1,6 @@
 """Answers every blueprint gives alike: redirects, notices, and what each template may call."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -87,14 +88,36 @@ def time_of_day(value: datetime, user: User, *, seconds: bool = False) -> str:
     return text if user.time_format == "24h" else text.lstrip("0") + (" am" if value.hour < 12 else " pm")
 
 
+@dataclass(frozen=True)
+class SpanShown:
+    """When an entry was, by the clocks of its own zone; `full` has the seconds, `zone` is empty where it is one's own.
+
+    `days_later` counts the midnights between start and end.
+    """
+
+    start: str
+    end: str
+    full: str
+    days_later: int
+    zone: str
+
+
+def span_shown(entry: TimeEntry, user: User) -> SpanShown:
+    start, end = entry.local_start, entry.local_end
+    running = gettext("now")
+    from_to = [time_of_day(start, user, seconds=True), time_of_day(end, user, seconds=True) if end else running]
+    return SpanShown(
+        start=time_of_day(start, user),
+        end=time_of_day(end, user) if end else running,
+        full="–".join(from_to),
+        days_later=(end.date() - start.date()).days if end else 0,
+        zone=other_zone(entry, user),
+    )
+
+
 def other_zone(entry: TimeEntry, user: User) -> str:
     """The zone an entry was made in, where it is not the person's own."""
     return "" if entry.time_zone == user.time_zone else entry.time_zone.rpartition("/")[2].replace("_", " ")
-
-
-def days_later(entry: TimeEntry) -> int:
-    """How many midnights lie between start and end, for a mark such as +1."""
-    return (entry.local_end.date() - entry.local_start.date()).days if entry.local_end else 0
 
 
 def _words() -> Any:
@@ -132,9 +155,8 @@ def register(app: Application) -> None:
     )
     app.jinja_env.globals.update(
         csrf_token=generate_csrf,
-        time_of_day=time_of_day,
+        span_shown=span_shown,
         other_zone=other_zone,
-        days_later=days_later,
         one_day=timedelta(days=1),
         languages=LANGUAGES,
         running_timers=running,

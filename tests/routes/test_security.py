@@ -340,7 +340,9 @@ class TestForMachines:
         assert stranger.get("/_health").status_code == 200
 
     @pytest.mark.engines
-    @pytest.mark.parametrize(("found", "state"), [(schema.revisions()[0], "outdated"), ("9999", "newer")])
+    @pytest.mark.parametrize(
+        ("found", "state"), [(schema.revisions()[0], "outdated"), ("29991231_2359", "newer"), ("9f2b", "foreign")]
+    )
     def test_not_ready_at_another_schema(
         self, found: str, state: str, stranger: Browser, session: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
