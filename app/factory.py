@@ -65,6 +65,7 @@ def _configure(app: Application, secret_key: str) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=access.DEVICE_SECONDS,  # the row in user_sessions decides
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session: a form left open overnight still works
         WTF_CSRF_SSL_STRICT=False,  # access.refuse_other_sites asks better questions than the Referer can answer
         BABEL_DEFAULT_LOCALE="en",

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     select,
     text,
 )
@@ -192,6 +194,14 @@ class TimeEntry(Base):
 
         Sorted here: an ORDER BY lures SQLite away from the small index of what runs into walking all entries.
         """
-        running = cls.own(user).where(cls.ended_at.is_(None))
-        found = session.scalars(cls.with_subject(running) if with_subject else running)
+        found = session.scalars(cls._running(with_subject), {"user_id": user.id})
         return sorted(found, key=lambda entry: (entry.started_at, entry.id), reverse=True)
+
+    @classmethod
+    @cache
+    def _running(cls, with_subject: bool) -> Select[Self]:
+        """Built once: every page asks it."""
+        running = select(cls).where(
+            cls.user_id == bindparam("user_id"), cls.ended_at.is_(None), cls.deleted_at.is_(None)
+        )
+        return cls.with_subject(running) if with_subject else running

@@ -25,7 +25,15 @@ class Choice:
 
 def choices(session: Session, user: User, *, chosen: Project | None = None) -> list[Choice]:
     """Open projects in the order of their names, and the one chosen already even if it is archived."""
-    open_ones = (
+    found = [Choice(key, label(name, client), color) for key, name, client, color in session.execute(_open_ones(user))]
+    if chosen is not None and all(choice.id != chosen.id for choice in found):
+        client = chosen.client.name if chosen.client else None
+        found.insert(0, Choice(chosen.id, label(chosen.name, client), chosen.color))
+    return found
+
+
+def _open_ones(user: User) -> Select[int, str, str, int]:
+    return (
         Project.visible_to(user)
         .with_only_columns(Project.id, Project.name, Client.name, Project.color)
         .outerjoin(Project.client)
@@ -33,11 +41,6 @@ def choices(session: Session, user: User, *, chosen: Project | None = None) -> l
         .order_by(func.lower(Project.name), Project.id)
         .limit(MOST_CHOICES)
     )
-    found = [Choice(key, label(name, client), color) for key, name, client, color in session.execute(open_ones)]
-    if chosen is not None and all(choice.id != chosen.id for choice in found):
-        client = chosen.client.name if chosen.client else None
-        found.insert(0, Choice(chosen.id, label(chosen.name, client), chosen.color))
-    return found
 
 
 def client_choices(session: Session, user: User, *, chosen: Client | None = None) -> list[Choice]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -53,9 +54,9 @@ class TimeList:
     next: Place | None
 
 
-def elapsed(now: datetime) -> FunctionElement[int]:
+def elapsed(now: ColumnElement[datetime]) -> FunctionElement[int]:
     """Seconds of an entry, in SQL; what runs counts up to `now`, and nothing where the clock was set back."""
-    up_to_now = case((TimeEntry.started_at > _instant(now), TimeEntry.started_at), else_=_instant(now))
+    up_to_now = case((TimeEntry.started_at > now, TimeEntry.started_at), else_=now)
     return seconds_between(TimeEntry.started_at, func.coalesce(TimeEntry.ended_at, up_to_now))
 
 
@@ -77,12 +78,8 @@ def time_list(session: Session, user: User, shown: Range, *, now: datetime, afte
 
 def sums_by_day(session: Session, user: User, shown: Range, *, now: datetime) -> dict[date, int]:
     """Seconds by local date, for days that have any."""
-    sums = (
-        select(TimeEntry.local_date, func.sum(elapsed(now)))
-        .where(*_in_range(user, shown))
-        .group_by(TimeEntry.local_date)
-    )
-    return {day: int(seconds) for day, seconds in session.execute(sums)}
+    asked = {"user_id": user.id, "first": shown.first or date.min, "last": shown.last or date.max, "now": now}
+    return {day: int(seconds) for day, seconds in session.execute(_sums(), asked)}
 
 
 def rows(session: Session, user: User, shown: Range) -> Iterator[TimeEntry]:
@@ -95,17 +92,31 @@ def rows(session: Session, user: User, shown: Range) -> Iterator[TimeEntry]:
         session.expunge_all()
 
 
+@cache
+def _sums() -> Select[date, int]:
+    """Built once: building it costs as much as running it."""
+    now = bindparam("now", type_=TimeEntry.started_at.type)
+    return (
+        select(TimeEntry.local_date, func.sum(elapsed(now)))
+        .where(
+            TimeEntry.user_id == bindparam("user_id"),
+            TimeEntry.deleted_at.is_(None),
+            TimeEntry.local_date.between(bindparam("first"), bindparam("last")),
+        )
+        .group_by(TimeEntry.local_date)
+    )
+
+
 def _in_range(user: User, shown: Range) -> list[ColumnElement[bool]]:
-    conditions = [TimeEntry.user_id == user.id, TimeEntry.deleted_at.is_(None)]
-    if shown.first is not None:
-        conditions.append(TimeEntry.local_date >= shown.first)
-    if shown.last is not None:
-        conditions.append(TimeEntry.local_date <= shown.last)
-    return conditions
+    return [
+        TimeEntry.user_id == user.id,
+        TimeEntry.deleted_at.is_(None),
+        TimeEntry.local_date.between(shown.first or date.min, shown.last or date.max),
+    ]
 
 
 def _totals(session: Session, mine: list[ColumnElement[bool]], now: datetime) -> tuple[int, int, int]:
-    length = elapsed(now)
+    length = elapsed(literal(now, TimeEntry.started_at.type))
     total, billable, count = session.execute(
         select(func.sum(length), func.sum(length).filter(TimeEntry.billable), func.count()).where(*mine)
     ).one()
@@ -150,7 +161,3 @@ def _sums_by_day(session: Session, user: User, entries: list[TimeEntry], now: da
         return {}
     days = [entry.local_date for entry in entries]
     return sums_by_day(session, user, Range(min(days), max(days)), now=now)
-
-
-def _instant(now: datetime) -> ColumnElement[datetime]:
-    return literal(now, TimeEntry.started_at.type)

@@ -208,7 +208,6 @@ class TestTheCookie:
             travelling.shift(timedelta(hours=24))
             assert stranger.get("/profile").status_code == 303
 
-    @pytest.mark.xfail(strict=True, reason="PERMANENT_SESSION_LIFETIME is Flask's 31 days; set it in the factory")
     @pytest.mark.usefixtures("owner")
     def test_staying_signed_in_lasts_sixty_days_after_the_last_use(self, stranger: Browser) -> None:
         with time_machine.travel(clock.now(), tick=False) as travelling:

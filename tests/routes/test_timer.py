@@ -425,7 +425,7 @@ def test_a_form_opened_while_it_ran_never_turns_its_start_into_a_length(
     as_owner: Browser, session: Session, owner: User, traveller: time_machine.Traveller
 ) -> None:
     as_owner.post("/timer/start", {"description": "work"})
-    shown = {"description": "changed", "date": "2026-11-17", "time": "12:00"}
+    shown = {"description": "changed", "date": "2026-11-17", "time": "12:00", "running": "1"}
     traveller.shift(600)
     as_owner.post("/timer/stop")
     answer = as_owner.post(f"/time-entries/{only_entry(session, owner).id}", shown)

@@ -109,6 +109,7 @@ class TestSettingUp:
         assert 'value="first"' in answer.text or "username" in wrong
         assert PASSWORD not in answer.text
         assert not is_set_up(session)
+        assert Installation.this(session).company_name == ""
 
     def test_afterwards_it_leads_to_the_sign_in(self, newcomer: Browser, browser: Callable[[], Browser]) -> None:
         newcomer.post("/setup", ANSWERS)

@@ -268,6 +268,14 @@ class TestSessions:
         sign_in.note_seen(session, found, NOON + lives - SECOND)
         assert sign_in.who_is(session, sid, NOON + lives) is not None
 
+    def test_whoever_is_disabled_is_nobody_even_with_a_session_left(
+        self, attempt: Attempt, session: Session, owner: User
+    ) -> None:
+        sid = attempt().sid
+        owner.disabled_at = NOON
+        session.commit()
+        assert sign_in.who_is(session, sid, NOON) is None
+
     def test_being_seen_is_written_once_a_minute(
         self, attempt: Attempt, session: Session, statements: list[str]
     ) -> None:
