@@ -10,6 +10,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from app import __version__, clock, config, db
+from app.cli_imports import import_group
 from app.command_line import ready_database
 from app.config import InvalidSetting
 from app.errors import CannotStart, DomainError
@@ -177,6 +178,9 @@ def migrate_uploads(options: tuple[str, ...]) -> None:
         prog="timetracker uploads migrate",
     )
     sys.exit(status)
+
+
+main.add_command(import_group)
 
 
 def _what_only_the_database_knows(tally: relocate.Tally) -> Sequence[str]:

@@ -7,6 +7,7 @@ the pictures run on a bare Python.
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -100,7 +101,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         secret_key=_secret_key(_secret(env, "SECRET_KEY")),
         time_zone=_time_zone(env.get("TZ") or "UTC"),
         currency=_currency(env.get("CURRENCY") or "EUR"),
-        admin_usernames=frozenset(n.strip().lower() for n in env.get("ADMIN_USERNAMES", "").split(",") if n.strip()),
+        admin_usernames=_names(env.get("ADMIN_USERNAMES", "")),
         allow_self_register=_flag(env, "ALLOW_SELF_REGISTER", default=False),
         single_active_timer=_flag(env, "SINGLE_ACTIVE_TIMER", default=True),
         auth_method=_auth_method(env.get("AUTH_METHOD") or "local"),
@@ -194,6 +195,13 @@ def _time_zone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InvalidSetting(f"TZ is {value!r}, which is no known time zone; write one like Europe/Berlin.") from error
     return value
+
+
+def _names(value: str) -> frozenset[str]:
+    """User names in the form they are compared in."""
+    return frozenset(
+        unicodedata.normalize("NFKC", name.strip()).casefold() for name in value.split(",") if name.strip()
+    )
 
 
 def _currency(value: str) -> str:

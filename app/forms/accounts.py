@@ -23,8 +23,16 @@ ROLES = [SelectChoice(Role.MEMBER, _("Member")), SelectChoice(Role.ADMIN, _("Adm
 CLOCKS = [SelectChoice("24h", _("24 hours, 17:30")), SelectChoice("12h", _("12 hours, 5:30 pm"))]
 
 
-def zone_choices() -> list[str]:
-    return list(clock.zone_names())
+class ZoneField(SelectField):
+    """A menu of zones; one that stands under a former name (Etc/UTC, US/Eastern) is offered, too, and so not lost."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, choices=list(clock.zone_names()), validate_choice=False, **kwargs)
+
+    def iter_choices(self) -> Any:
+        names = list(clock.zone_names())
+        self.choices = [self.data, *names] if self.data and self.data not in names else names
+        return super().iter_choices()
 
 
 def known_zone(_form: Any, field: Field) -> None:
@@ -70,7 +78,7 @@ class RegisterForm(ChoosePasswordForm):
 class SetUpForm(ChoosePasswordForm):
     username = name_field(_("User name"), 64, required=_("Choose a user name."))
     company_name = name_field(_("Company"), 200)
-    time_zone = SelectField(_("Time zone"), [known_zone], choices=zone_choices, validate_choice=False)
+    time_zone = ZoneField(_("Time zone"), [known_zone])
     currency = StringField(
         _("Currency"),
         [validators.Regexp(r"^[A-Z]{3}$", message=_("Write the currency's three letters, such as EUR."))],
@@ -93,7 +101,7 @@ class ProfileForm(BaseForm):
     full_name = name_field(_("Full name"), 200)
     email = name_field(_("E-mail"), 254)
     preferred_language = SelectField(_("Language"))
-    time_zone = SelectField(_("Time zone"), [known_zone], choices=zone_choices, validate_choice=False)
+    time_zone = ZoneField(_("Time zone"), [known_zone])
     week_start = SelectField(_("The week begins on"), choices=WEEKDAYS)
     time_format = SelectField(_("Clock"), choices=CLOCKS)
     avatar = FileField(_("Picture"))

@@ -36,8 +36,12 @@ def one_line(value: str | None) -> str:
     return re.sub(r"\s+", " ", _INVISIBLE.sub("", value or "")).strip()
 
 
+def at_most(characters: int) -> Any:
+    return validators.Length(max=characters, message=_("Use at most %(most)s characters.", most=characters))
+
+
 def name_field(label: Any, most: int, *, required: Any = None, **kwargs: Any) -> StringField:
     """A text on one line of at most `most` characters; `required` is the sentence where it is missing."""
-    checks: list[Any] = [validators.Length(max=most, message=_("Use at most %(most)s characters.", most=most))]
+    checks: list[Any] = [at_most(most)]
     checks.insert(0, validators.DataRequired(required) if required else validators.Optional())
     return StringField(label, checks, filters=[one_line], **kwargs)

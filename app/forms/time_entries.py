@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
-from wtforms import BooleanField, DateField, SelectField, validators
+from wtforms import BooleanField, DateField, SelectField, StringField, validators
 
 from app import clock
 from app.errors import Refused
 from app.forms import spans
-from app.forms.base import BaseForm, name_field, one_line
+from app.forms.base import BaseForm, name_field, one_line, trimmed
 from app.models import TimeEntry
 from app.models.subject import Words
 from app.models.time_entry import DESCRIPTION_LENGTH
@@ -46,7 +46,15 @@ class Checkbox(BooleanField):
 class TimeEntryForm(BaseForm):
     """An entry by hand. `time` is a span or a duration; for a running timer, when it started."""
 
-    description = name_field(_("What was it?"), DESCRIPTION_LENGTH)
+    description = StringField(
+        _("What was it?"),
+        [
+            validators.Length(
+                max=DESCRIPTION_LENGTH, message=_("Use at most %(most)s characters.", most=DESCRIPTION_LENGTH)
+            )
+        ],
+        filters=[trimmed],
+    )
     project = SelectField(_("Project"), validate_choice=False)
     task = name_field(_("Task"), LONGEST_TASK)
     tags = name_field(_("Tags"), 2000)
@@ -56,7 +64,7 @@ class TimeEntryForm(BaseForm):
 
     def validate_date(self, field: DateField) -> None:
         if field.data is not None and not clock.FIRST_YEAR < field.data.year < clock.LAST_YEAR:
-            raise validators.ValidationError(str(_("Choose a day of this century.")))
+            raise validators.ValidationError(str(_("Choose a day between the years 3 and 9997.")))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, select
+from sqlalchemy import CheckConstraint, Index, Select, SmallInteger, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import storage
@@ -113,9 +113,24 @@ class User(Base):
 
     @classmethod
     def other_active_admins(cls, session: Session, user: "User") -> int:
-        """How many administrators who can sign in there are besides `user`."""
-        others = select(func.count()).where(cls.role == Role.ADMIN, cls.disabled_at.is_(None), cls.id != user.id)
+        """How many administrators who can sign in there are besides `user`; an invited one cannot yet."""
+        others = select(func.count()).where(
+            cls.role == Role.ADMIN, cls.disabled_at.is_(None), cls.password_hash.is_not(None), cls.id != user.id
+        )
         return session.scalar(others) or 0
+
+    @classmethod
+    def visible_to(cls, _user: "User") -> Select[Self]:
+        """Names and faces are seen by everyone signed in."""
+        return select(cls)
+
+    @classmethod
+    def load(cls, session: Session, user: "User", user_id: int) -> Self:
+        """Raises NotFound."""
+        found = session.scalar(cls.visible_to(user).where(cls.id == user_id))
+        if found is None:
+            raise NotFound
+        return found
 
     @classmethod
     def admin_exists(cls, session: Session) -> bool:

@@ -37,7 +37,7 @@ WITHOUT_SESSION = frozenset({"health.health", "health.ready"})
 FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 DEVICE_COOKIE = "device"
-DEVICE_SECONDS = 400 * 24 * 60 * 60  # the longest a browser keeps a cookie
+DEVICE_SECONDS = int(sign_in.DEVICE_LIVES.total_seconds())
 
 
 class SessionCookie(SecureCookieSessionInterface):
@@ -157,6 +157,8 @@ def is_local_without_proxy() -> bool:
     Such a page can give its own name our address (DNS rebinding), but cannot make the browser call it localhost.
     """
     listens = db.application().settings.host
+    if db.application().settings.trusted_proxies or db.application().settings.base_url:
+        return False  # whoever set these put a proxy in front, which may speak to us from here
     if listens not in LOOPBACK or _host_and_port(f"//{request.host}")[0] not in LOOPBACK:
         return False
     return not any(name in request.headers for name in FORWARDING)

@@ -2,10 +2,9 @@
 
 from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy import select
 
 from app import clock, db
-from app.errors import Conflict, NotFound, Refused
+from app.errors import Conflict, Refused
 from app.forms.accounts import PersonForm
 from app.models import Role, User
 from app.routes import access, answers
@@ -82,14 +81,15 @@ def say_conflict(conflict: Conflict) -> tuple[str, int]:
 
 
 def _load(user_id: int) -> User:
-    found = db.session().get(User, user_id)
-    if found is None:
-        raise NotFound
-    return found
+    return User.load(db.session(), access.user(), user_id)
 
 
 def _users_page(form: PersonForm, problem: str = "") -> str:
-    people = db.session().scalars(select(User).order_by(User.disabled_at.is_not(None), User.username_key)).all()
+    people = (
+        db.session()
+        .scalars(User.visible_to(access.user()).order_by(User.disabled_at.is_not(None), User.username_key))
+        .all()
+    )
     return render_template("admin/users.html", form=form, people=people, problem=problem, Role=Role)
 
 

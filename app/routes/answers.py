@@ -169,6 +169,6 @@ def register(app: Application) -> None:
             "me": access.user() if access.is_signed_in() else None,
             "language": language(),
             "now": clock.now(),
-            "own_path": request.full_path.rstrip("?"),
+            "own_path": request.full_path.rstrip("?") if request.method in access.SAFE else "",
             "product": gettext("TimeTracker"),
         }

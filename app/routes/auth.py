@@ -181,12 +181,16 @@ def _profile_form(user: User) -> ProfileForm:
 
 
 def _take_over(form: ProfileForm, user: User) -> None:
-    accounts.set_email(user, form.email.data)
-    user.full_name = form.full_name.data
-    user.preferred_language = form.preferred_language.data or None
-    user.time_zone = form.time_zone.data
-    user.week_start = int(form.week_start.data)
-    user.time_format = form.time_format.data
+    """Only what was posted: the rest may have been changed elsewhere since the page was drawn."""
+    posted = request.form
+    if "email" in posted:
+        accounts.set_email(user, form.email.data)
+    if "week_start" in posted:
+        user.week_start = int(form.week_start.data)
+    if "preferred_language" in posted:
+        user.preferred_language = form.preferred_language.data or None
+    for name in posted.keys() & {"full_name", "time_zone", "time_format"}:
+        setattr(user, name, form[name].data)
 
 
 def _profile_page(form: ProfileForm) -> str:

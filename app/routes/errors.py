@@ -11,8 +11,8 @@ from werkzeug.exceptions import HTTPException
 
 from app.db import Application
 from app.errors import DomainError
+from app.models.client import LARGEST_ID
 
-LARGEST_ID = 2**31 - 1
 log = logging.getLogger(__name__)
 
 Answer = tuple[str, int]

@@ -63,7 +63,7 @@ def archive(project_id: int) -> Response:
 @blueprint.post("/<int:project_id>/restore")
 def restore(project_id: int) -> Response:
     project = Project.load_to_change(db.session(), access.user(), project_id)
-    project.restore()
+    catalogue.restore_project(db.session(), access.user(), project)
     answers.say(gettext("%(name)s is back.", name=project.name))
     return answers.see_other(url_for("projects.index"))
 

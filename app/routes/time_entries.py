@@ -94,7 +94,7 @@ def add() -> Response | tuple[str, int]:
 def edit(entry_id: int) -> str:
     entry = TimeEntry.load(db.session(), access.user(), entry_id)
     if entry.user_id != access.user().id:
-        owner = db.session().get_one(User, entry.user_id)
+        owner = User.load(db.session(), access.user(), entry.user_id)
         return render_template("time_entries/show.html", entry=entry, owner=owner)
     return _entry_page(_filled(entry), entry)
 
@@ -148,7 +148,7 @@ def _new_span(form: TimeEntryForm, entry: TimeEntry, user: User) -> time_entries
         return None
     if entry.is_running:
         return time_entries.Span(read_start(typed, day, entry.zone).start, None, entry.zone)
-    when = _own_length(entry) if as_shown and "-" not in typed else read_time(typed, day, entry.zone)
+    when = _own_length(entry) if as_shown else read_time(typed, day, entry.zone)
     if isinstance(when, Length):
         start = _moved_to(entry, day)
         return time_entries.Span(start, start + timedelta(seconds=when.seconds), entry.zone)
@@ -162,7 +162,7 @@ def _refuse_if_stopped_meanwhile(entry: TimeEntry) -> None:
 
 
 def _own_length(entry: TimeEntry) -> Length:
-    """A length that stands as it was shown: an imported one may be longer than a person may type, or nothing."""
+    """A span that stands as it was shown and moves to another day keeps its length, whatever clocks do there."""
     return Length(clock.seconds_between(entry.started_at, entry.ended_at or entry.started_at))
 
 

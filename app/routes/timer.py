@@ -4,7 +4,7 @@ from flask import Blueprint, Response, jsonify, render_template, request, url_fo
 from flask_babel import gettext
 
 from app import clock, db
-from app.errors import Conflict, Refused
+from app.errors import Refused
 from app.forms.time_entries import subject_words
 from app.models import TimeEntry
 from app.reports import projects
@@ -42,15 +42,13 @@ def start() -> Response | tuple[str, int]:
 def stop() -> Response:
     stopped = timer.stop(db.session(), access.user(), entry_id=request.form.get("entry", type=int))
     if stopped is None:
-        answers.say(gettext("Nothing was running."))
+        answers.say(gettext("It had stopped already."))
     return _back()
 
 
 @blueprint.post("/continue/<int:entry_id>")
 def continue_(entry_id: int) -> Response:
     former = TimeEntry.load(db.session(), access.user(), entry_id)
-    if former.project is not None and not former.project.is_open:
-        raise Conflict(gettext("The project of this entry is archived. Restore it to go on with it."))
     timer.continue_(db.session(), access.user(), former, single=_single())
     return _back()
 

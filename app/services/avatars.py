@@ -10,11 +10,12 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from app import db, storage
-from app.errors import Refused
+from app.errors import Refused, Unavailable
 from app.models import FileKind, User
 from app.services import pictures, uploads
 
 SIDE = 256  # pixels
+LONGEST_WAIT_SECONDS = 5
 
 # A large picture takes up to 350 MiB for a second; several at once would take the machine.
 _one_at_a_time = Lock()
@@ -38,8 +39,7 @@ def replace(session: Session, user: User, upload: BinaryIO, filename: str, now: 
     The decoding comes before any lock, the new file before the row, and the old file goes after the commit.
     """
     try:
-        with _one_at_a_time:
-            picture = pictures.square_portrait(upload, filename, side=SIDE)
+        picture = _decoded(upload, filename)
     except pictures.PictureRefused as refused:
         raise Refused(_SENTENCES[refused.reason], "avatar") from refused
     name = _fresh_name(user)
@@ -60,6 +60,15 @@ def remove(session: Session, user: User) -> None:
     """Takes the person's picture away; none is fine."""
     db.lock(session, user)
     _name(session, user, None)
+
+
+def _decoded(upload: BinaryIO, filename: str) -> bytes:
+    if not _one_at_a_time.acquire(timeout=LONGEST_WAIT_SECONDS):
+        raise Unavailable(_("Many pictures are being read just now. Yours was not changed; try again in a minute."))
+    try:
+        return pictures.square_portrait(upload, filename, side=SIDE)
+    finally:
+        _one_at_a_time.release()
 
 
 def _name(session: Session, user: User, name: str | None) -> None:

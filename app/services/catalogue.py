@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app import db
-from app.errors import Refused
+from app.errors import Conflict, Refused
 from app.models import Client, Project, Tag, Task, User
 from app.models.client import COLORS
 
@@ -42,8 +42,7 @@ def save_project(
 ) -> Project:
     """Adds a project, or changes the one given. Raises Refused for a name the client's open projects have."""
     _alone(session, user)
-    same = Project.client_id == client.id if client else Project.client_id.is_(None)
-    if _is_taken(session, select(Project.id).where(Project.name == name, same, Project.archived_at.is_(None)), project):
+    if _is_taken(session, _open_of_name(name, client.id if client else None), project):
         raise Refused(_("This client has a project of this name already."), "name")
     if project is None:
         project = Project(created_by_id=user.id, created_at=now)
@@ -51,6 +50,19 @@ def save_project(
     project.name, project.client, project.color, project.billable = name, client, color, billable
     session.flush()
     return project
+
+
+def restore_project(session: Session, user: User, project: Project) -> None:
+    """Brings an archived project back. Raises Conflict when an open one of the client took its name meanwhile."""
+    _alone(session, user)
+    if _is_taken(session, _open_of_name(project.name, project.client_id), project):
+        raise Conflict(_("This client has an open project of this name. Rename one of them first."))
+    project.restore()
+
+
+def _open_of_name(name: str, client_id: int | None) -> Select[int]:
+    same = Project.client_id == client_id if client_id else Project.client_id.is_(None)
+    return select(Project.id).where(Project.name == name, same, Project.archived_at.is_(None))
 
 
 def next_color(session: Session, kind: type[Client | Project]) -> int:

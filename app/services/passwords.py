@@ -1,5 +1,7 @@
 """Passwords, hashed with argon2id (RFC 9106) at the least cost OWASP advises: 19 MiB, two passes, one lane."""
 
+from threading import BoundedSemaphore
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask_babel import lazy_gettext as _
@@ -14,14 +16,20 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _NOBODYS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$MUIdz+EUHKrGfhi55L4yRg$1C8QgGPUeZB66UjnOZ7H4t+L7vOXZI7Vs+1fB5poo20"
 
 
+# Each takes 19 MiB and a core; a crowd of guesses must not take the machine.
+_few_at_once = BoundedSemaphore(4)
+
+
 def hashed(password: str) -> str:
-    return _hasher.hash(password)
+    with _few_at_once:
+        return _hasher.hash(password)
 
 
 def matches(stored_hash: str | None, password: str) -> bool:
     """Takes the same time whether or not there is a hash to compare with."""
     try:
-        _hasher.verify(stored_hash or _NOBODYS_HASH, password[:LONGEST])
+        with _few_at_once:
+            _hasher.verify(stored_hash or _NOBODYS_HASH, password[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
     return stored_hash is not None

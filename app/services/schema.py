@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from app import clock
 from app.config import CHECKOUT, Settings
+from app.db import use_wal
 from app.errors import CannotStart
 from app.models import Installation
 from app.models.installation import ONLY
@@ -63,7 +64,7 @@ def current_revision(connection: Connection) -> str | None:
 def state(connection: Connection) -> State:
     found = current_revision(connection)
     if found is None:
-        return State.EMPTY
+        return State.FOREIGN if inspect(connection).get_table_names() else State.EMPTY
     if found == head():
         return State.CURRENT
     if found in revisions():
@@ -87,7 +88,11 @@ def migrate(engine: Engine, settings: Settings, *, waiting: Callable[[], None] =
     Raises CannotStart when the schema is newer than this version.
     """
     with engine.connect() as connection:
-        if state(connection) is State.CURRENT:
+        found = state(connection)
+        _refuse_what_is_not_ours(found)
+        if connection.dialect.name == "sqlite":
+            use_wal(connection)
+        if found is State.CURRENT:
             return False
     try:
         with engine.connect() as connection:

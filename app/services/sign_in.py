@@ -1,21 +1,26 @@
 """Signing in and out. Refusals are counted in the database, so that every process counts the same."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 
 from flask_babel import lazy_gettext as _
 from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, contains_eager
 
 from app import clock, db
 from app.errors import Refused, TooManyAttempts
-from app.models import Role, SignInAttempt, User, UserDevice, UserSession
+from app.models import OneTimeLink, Role, SignInAttempt, User, UserDevice, UserSession
 from app.models.user import fold
 from app.models.user_session import hashed, new_secret
 from app.services import passwords
 
+log = logging.getLogger(__name__)
+
 WINDOW = timedelta(minutes=15)
+DEVICE_LIVES = timedelta(days=400)  # the longest a browser keeps a cookie
 PER_ACCOUNT = 10
 PER_DEVICE = 10
 PER_ADDRESS = 50
@@ -71,10 +76,12 @@ def sign_in(
     as a hundred; a success takes it back.
     """
     user = User.of_sign_in_name(session, name)
-    _count_attempt(session, name, user, visitor, now)
+    account = hashed(user.username_key if user else fold(name))
+    _count_attempt(session, account, user, visitor, now)
     if not passwords.matches(user.password_hash if user else None, password) or user is None or not user.is_active:
         raise Refused(_("The name or the password is wrong."), "password")
-    _take_back_attempts(session, name, visitor)
+    _refuse_former_password(session, user)
+    _take_back_attempts(session, account, visitor)
     if passwords.is_outdated(user.password_hash or ""):
         user.password_hash = passwords.hashed(password)
     if user.username_key in admins:
@@ -88,7 +95,7 @@ def open_session(session: Session, user: User, device: str | None, *, stay: bool
     opened = UserSession(sid_hash=hashed(sid), user_id=user.id, stay_signed_in=stay, created_at=now)
     opened.seen(now)
     session.add(opened)
-    session.execute(delete(UserSession).where(UserSession.expires_at <= now))
+    _sweep(session, now)
     return SignedIn(user, sid, _remembered(session, user, device, now))
 
 
@@ -106,21 +113,39 @@ def note_seen(session: Session, found: UserSession, now: datetime) -> None:
     """Writes "last seen" at most once a minute, in a transaction of its own."""
     if not found.is_due_to_be_seen(now):
         return
-    with db.aside(session) as own:
-        mine = own.get(UserSession, found.id)
-        if mine is not None:
-            mine.seen(now)
+    try:
+        with db.aside(session) as own:
+            mine = own.get(UserSession, found.id)
+            if mine is not None:
+                mine.seen(now)
+    except OperationalError as error:  # a full disk must not take reading away, too
+        log.warning('"last seen" could not be written: %s', error.orig)
 
 
-def _count_attempt(session: Session, name: str, user: User | None, visitor: Visitor, now: datetime) -> None:
+def _refuse_former_password(session: Session, user: User) -> None:
+    """A password may be changed while it is being compared; the sessions it opened are ended, and this is one."""
+    compared = user.password_hash
+    db.lock(session, user)
+    if user.password_hash != compared or not user.is_active:
+        raise Refused(_("The name or the password is wrong."), "password")
+
+
+def _sweep(session: Session, now: datetime) -> None:
+    """What has lapsed, of anybody."""
+    session.execute(delete(UserSession).where(UserSession.expires_at <= now))
+    session.execute(delete(OneTimeLink).where(OneTimeLink.expires_at <= now))
+    session.execute(delete(UserDevice).where(UserDevice.created_at <= now - DEVICE_LIVES))
+
+
+def _count_attempt(session: Session, account: str, user: User | None, visitor: Visitor, now: datetime) -> None:
     with db.aside(session) as own:
         db.serialise(own, "sign_in")
         own.execute(delete(SignInAttempt).where(SignInAttempt.at <= now - WINDOW))
         device = visitor.device if user and visitor.device and _is_known(own, user, visitor.device) else None
-        _refuse_too_many(own, name, visitor, device, now)
+        _refuse_too_many(own, account, visitor, device, now)
         own.add(
             SignInAttempt(
-                account_hash=hashed(fold(name)),
+                account_hash=account,
                 address=visitor.network,
                 device_hash=hashed(device) if device else None,
                 at=now,
@@ -128,9 +153,9 @@ def _count_attempt(session: Session, name: str, user: User | None, visitor: Visi
         )
 
 
-def _refuse_too_many(session: Session, name: str, visitor: Visitor, device: str | None, now: datetime) -> None:
+def _refuse_too_many(session: Session, account: str, visitor: Visitor, device: str | None, now: datetime) -> None:
     """A known device has a count of its own, so that others' guesses do not lock its owner out."""
-    of_account = SignInAttempt.account_hash == hashed(fold(name))
+    of_account = SignInAttempt.account_hash == account
     if device:
         limits = [([of_account, SignInAttempt.device_hash == hashed(device)], PER_DEVICE)]
     else:
@@ -146,12 +171,10 @@ def _refuse_too_many(session: Session, name: str, visitor: Visitor, device: str 
             raise TooManyAttempts(clock.seconds_between(now, row.first + WINDOW))
 
 
-def _take_back_attempts(session: Session, name: str, visitor: Visitor) -> None:
+def _take_back_attempts(session: Session, account: str, visitor: Visitor) -> None:
     """Whoever knows the password was no attacker: the refusals from this address for this account are forgotten."""
     session.execute(
-        delete(SignInAttempt).where(
-            SignInAttempt.account_hash == hashed(fold(name)), SignInAttempt.address == visitor.network
-        )
+        delete(SignInAttempt).where(SignInAttempt.account_hash == account, SignInAttempt.address == visitor.network)
     )
 
 

@@ -54,9 +54,10 @@ def _project_of_name(session: Session, user: User, name: str) -> Project:
 
 
 def _task(session: Session, user: User, project: Project, typed: str, now: datetime) -> Task:
-    if typed.isdecimal() and int(typed) <= LARGEST_ID:
-        of_id = select(Task).where(Task.project_id == project.id, Task.id == int(typed))
-        found = session.scalar(of_id)
-        if found is not None:
-            return found
+    """By its name, which may be a number such as a ticket's; a number that names none may be an id."""
+    of_name = select(Task).where(Task.project_id == project.id, Task.name == typed)
+    if typed.isdecimal() and session.scalar(of_name.limit(1)) is None and int(typed[:18]) <= LARGEST_ID:
+        of_id = session.scalar(select(Task).where(Task.project_id == project.id, Task.id == int(typed[:18])))
+        if of_id is not None:
+            return of_id
     return catalogue.task_named(session, user, project, typed, now)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import clock
+from app.db import lock
 from app.errors import Conflict, Refused
 from app.models import Source, TimeEntry, User
 from app.models.subject import Subject
@@ -62,11 +63,12 @@ def delete(session: Session, entry: TimeEntry, *, now: datetime) -> None:
 
 def place(session: Session, user: User, day: date, seconds: int, *, now: datetime) -> Span:
     """Where a bare duration goes: today it has just ended, on another day it follows what is there, or begins at 9."""
+    lock(session, user)  # or two at once would be put on the same place
     zone = user.zone
     first, last = clock.day_bounds(day, zone)
     length = timedelta(seconds=seconds)
     if first <= now < last:
-        start = max(first, now - length)
+        start = now - length
     else:
         nine = clock.to_instant(datetime.combine(day, WORKDAY_BEGINS), zone).instant
         start = _end_of_last(session, user, first, last) or nine

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from app import clock, db
@@ -59,7 +60,9 @@ def continue_(
     single: bool = True,
     read_now: Callable[[], datetime] = clock.now,
 ) -> TimeEntry:
-    """Starts anew on what a former entry was about."""
+    """Starts anew on what a former entry was about. Raises Conflict when its project is archived."""
+    if former.project is not None and not former.project.is_open:
+        raise Conflict(_("The project of this entry is archived. Restore it to go on with it."))
     return start(session, user, Subject.of(former), single=single, read_now=read_now)
 
 

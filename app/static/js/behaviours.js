@@ -63,6 +63,9 @@
     }
   });
 
+  // A refused form: the first field to mend has the focus.
+  document.querySelector("[aria-invalid='true']")?.focus();
+
   // A text to copy is selected whole.
   application.register("select", class extends Controller {
     all() {
