@@ -23,6 +23,7 @@ from app.storage import relocate
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+GC_THRESHOLD = 10_000  # a page makes thousands of objects, and hardly any form cycles
 
 
 def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
@@ -31,6 +32,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
     _refuse_taken_address(settings.host, settings.port)
     app = prepare(settings)
     gc.freeze()  # the worker is a fork of this process: what is shared stays shared
+    gc.set_threshold(GC_THRESHOLD)
     multiprocessing.set_start_method("fork", force=True)
     Granian(
         "app:application",

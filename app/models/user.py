@@ -87,7 +87,10 @@ class User(Base):
 
     def has_avatar(self) -> bool:
         """Whether a picture is named and its file is really there."""
-        return bool(self.avatar_filename) and storage.store().stat(self.avatar_key) is not None
+        try:
+            return bool(self.avatar_filename) and storage.store().stat(self.avatar_key) is not None
+        except OSError:
+            return False
 
     @property
     def avatar_key(self) -> str:

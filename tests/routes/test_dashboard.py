@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 import time_machine
+from flask import url_for
 from sqlalchemy.orm import Session
 
+from app.db import Application
 from app.models import Source, TimeEntry, User
+from app.routes import answers
 from app.services import catalogue
 from tests.conftest import NOON, Browser
 
@@ -76,3 +79,11 @@ def test_it_costs_as_many_statements_however_much_there_is(
         assert as_owner.get("/").status_code == 200
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 10
+
+
+def test_the_addresses_written_out_for_rows_are_those_of_the_routes(app: Application) -> None:
+    entry = TimeEntry(id=7, ended_at=NOON)
+    with app.test_request_context():
+        assert answers.edit_url(entry, "/projects") == url_for("time_entries.edit", entry_id=7, next="/projects")
+        assert answers.act_url(entry) == url_for("timer.continue_", entry_id=7)
+        assert answers.act_url(TimeEntry(id=7)) == url_for("timer.stop")

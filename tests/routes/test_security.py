@@ -45,7 +45,7 @@ NONSENSE: dict[str, Any] = {
 }
 KINDS = ("nothing", "file", *NONSENSE)
 OWN_PAGES = {
-    403: "This is not yours to change",
+    403: "This is not open to you",
     404: "There is nothing here",
     413: "This is too large",
     422: "This could not be used",

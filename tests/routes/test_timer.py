@@ -117,7 +117,7 @@ def test_stopping_twice_only_says_so(
     as_owner.post("/timer/stop", shown)
     traveller.shift(60)
     assert as_owner.post("/timer/stop", shown).status_code == 303
-    assert "Nothing was running." in as_owner.get("/").text
+    assert "It had stopped already." in as_owner.get("/").text
     assert only_entry(session, owner).seconds(NOON) == 60
 
 
