@@ -120,6 +120,12 @@ def colleague(session: Session, administrator: User) -> User:
     return add_person(session, "colleague")
 
 
+def length_shown(text: str) -> str:
+    """How a page writes a length such as 1:30:07."""
+    hours_minutes, _, seconds = text.rpartition(":")
+    return f'{hours_minutes}<span class="seconds">:{seconds}</span>'
+
+
 class Browser:
     """A person at the pages: follows nothing by itself, and sends the token of the page a form stands on."""
 
