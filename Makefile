@@ -9,7 +9,7 @@ endif
 BIN := .venv/bin
 RUN_LOCKS := requirements/runtime.txt requirements/build.txt
 
-.PHONY: help run setup test test-setup test-fast check format bench lock vendor clean
+.PHONY: help run setup test test-setup test-fast test-containers check format bench lock vendor clean
 
 help: ## What can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,10 +28,13 @@ setup: .venv/installed ## Make .venv with what TimeTracker needs to run
 	@touch $@
 
 test: test-setup ## Everything: SQLite, PostgreSQL, browser
-	@$(BIN)/pytest -n auto $(ARGS)
+	@$(BIN)/pytest -n auto --ignore=tests/containers $(ARGS)
+
+test-containers: .venv/tested ## The image in a real engine (docker info must answer)
+	@$(BIN)/pytest -p no:randomly tests/containers $(ARGS)
 
 test-fast: test-setup ## What needs no browser
-	@$(BIN)/pytest -n auto -m "not browser" $(ARGS)
+	@$(BIN)/pytest -n auto -m "not browser" --ignore=tests/containers $(ARGS)
 
 test-setup: .venv/tested ## Install what tests need, a browser included
 	@$(BIN)/python tools/find_chromium.py --install
@@ -46,6 +49,8 @@ check: .venv/tested ## Format, lint, types, import contracts, house rules
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/djlint --quiet --lint app/templates
+	@! docker compose version >/dev/null 2>&1 || docker compose config --quiet
+	@! command -v hadolint >/dev/null || hadolint Dockerfile
 	@$(BIN)/pytest -q -p no:cacheprovider tests/architecture
 	@echo "All checks passed."
 
