@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from app import config, server
+from app import config, factory, server
 from app.errors import CannotStart
 from app.services import schema
+from app.storage import relocate
 from tests.services.test_installation import timetracker
 
 COMMAND = str(Path(sys.executable).with_name("timetracker"))
@@ -170,3 +172,51 @@ def test_a_schema_of_a_newer_version_stops_the_start_and_stays(tmp_path: Path, m
         server.prepare(settings)
 
     assert (tmp_path / "timetracker.db").read_bytes() == before
+
+
+@pytest.fixture
+def old_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder beside the code where the TimeTracker of old kept pictures."""
+    place = tmp_path / "app" / "static" / "uploads" / "avatars"
+    place.mkdir(parents=True)
+    monkeypatch.setattr(relocate, "old_places", lambda: [place])
+    return place
+
+
+def test_a_start_brings_pictures_from_beside_the_code_and_leaves_the_old_ones(
+    tmp_path: Path, old_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (old_place / "avatar_1_0123abcd.png").write_bytes(b"a face")
+
+    server.prepare(config.load({"DATA_DIR": str(tmp_path / "data")}))
+
+    assert (tmp_path / "data/uploads/avatars/avatar_1_0123abcd.png").read_bytes() == b"a face"
+    assert (old_place / "avatar_1_0123abcd.png").exists()
+    assert "1 picture" in capsys.readouterr().out
+
+
+def test_a_picture_that_cannot_be_brought_is_named_and_the_start_goes_on(
+    tmp_path: Path, old_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (old_place / "avatar_1_0123abcd.png").symlink_to("/etc/hostname")
+    (old_place / "avatar_2_0123abcd.png").write_bytes(b"a face")
+
+    app = server.prepare(config.load({"DATA_DIR": str(tmp_path / "data")}))
+
+    assert app.test_client().get("/_ready").status_code == 200
+    assert "avatar_1_0123abcd.png" in capsys.readouterr().out
+
+
+def test_what_lies_beside_the_code_is_served_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    static = tmp_path / "static"
+    shutil.copytree(factory.STATIC, static, ignore=shutil.ignore_patterns("uploads"))
+    (static / "uploads" / "avatars").mkdir(parents=True)
+    (static / "uploads" / "avatars" / "avatar_1_0123abcd.png").write_bytes(b"a face")
+    monkeypatch.setattr(factory, "STATIC", static)
+    app = server.prepare(config.load({"DATA_DIR": str(tmp_path / "data")}))
+    prefix = app.jinja_env.from_string("{{ static('') }}").render()
+
+    with app.test_client().get(prefix + "css/app.css") as sheet:
+        assert sheet.status_code == 200
+    with app.test_client().get(prefix + "uploads/avatars/avatar_1_0123abcd.png") as face:
+        assert b"a face" not in face.data
