@@ -23,11 +23,11 @@ LONGEST_TASK = 200
 
 _SENTENCES = {
     spans.Reason.EMPTY: _("When was it? Write a span such as 9-10:30, or a duration such as 1h30."),
-    spans.Reason.ENDS_BEFORE_START: _("It ends before it starts."),
-    spans.Reason.TOO_LONG: _("This is longer than can be entered at once."),
+    spans.Reason.ENDS_BEFORE_START: _("It ends before it starts, as the clocks went that day."),
+    spans.Reason.TOO_LONG: _("One entry by hand has at most 24 hours. For a span write both ends, such as 15:30-16."),
     spans.Reason.NO_LENGTH: _("It would have no length. A whole day is 0-24."),
     spans.Reason.NEGATIVE: _("Time is never less than nothing."),
-    spans.Reason.HOUR_OUT_OF_RANGE: _("A day has 24 hours."),
+    spans.Reason.HOUR_OUT_OF_RANGE: _("A clock shows 0 to 24 hours, with am and pm 1 to 12."),
     spans.Reason.MINUTE_OUT_OF_RANGE: _("An hour has 60 minutes."),
     spans.Reason.SECOND_OUT_OF_RANGE: _("A minute has 60 seconds."),
 }

@@ -57,8 +57,8 @@ class User(Base):
     @property
     def initials(self) -> str:
         """One or two letters that stand for a missing picture."""
-        words = self.display_name.split()
-        return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+        letters = [found[0] for word in self.display_name.split() if (found := [c for c in word if c.isalnum()])]
+        return "".join([*letters[:1], *letters[1:][-1:]]).upper() or "·"
 
     @property
     def color(self) -> int:

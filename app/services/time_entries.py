@@ -62,12 +62,17 @@ def delete(session: Session, entry: TimeEntry, *, now: datetime) -> None:
 
 
 def place(session: Session, user: User, day: date, seconds: int, *, now: datetime) -> Span:
-    """Where a bare duration goes: today it has just ended, on another day it follows what is there, or begins at 9."""
+    """Where a bare duration goes: today it has just ended, on another day it follows what is there, or begins at 9.
+
+    Raises Refused when today is younger than that: it would begin on a day nobody chose.
+    """
     lock(session, user)  # or two at once would be put on the same place
     zone = user.zone
     first, last = clock.day_bounds(day, zone)
     length = timedelta(seconds=seconds)
     if first <= now < last:
+        if now - length < first:
+            raise Refused(_("The day is not that old yet. Write from when to when it was, such as 9-10:30."), "time")
         start = now - length
     else:
         nine = clock.to_instant(datetime.combine(day, WORKDAY_BEGINS), zone).instant

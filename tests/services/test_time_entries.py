@@ -42,11 +42,12 @@ def test_what_is_deleted_or_goes_on_into_the_next_day_is_not_followed(session: S
     assert placed(session, owner, YESTERDAY, 60) == (NINE, NINE + timedelta(minutes=1))
 
 
-def test_a_length_today_ends_now_even_if_it_began_yesterday(session: Session, owner: User) -> None:
+def test_a_length_today_ends_now_and_is_refused_where_it_would_begin_yesterday(session: Session, owner: User) -> None:
     assert placed(session, owner, date(2026, 11, 17), 3600) == (NOON - HOUR, NOON)
     midnight = datetime(2026, 11, 16, 23, tzinfo=UTC)
-    now = midnight + HOUR / 4
-    assert placed(session, owner, date(2026, 11, 17), 3600, now) == (now - HOUR, now)
+    assert placed(session, owner, date(2026, 11, 17), 3600, midnight + HOUR) == (midnight, midnight + HOUR)
+    with pytest.raises(Refused, match="not that old"):
+        placed(session, owner, date(2026, 11, 17), 3601, midnight + HOUR)
 
 
 @pytest.mark.engines

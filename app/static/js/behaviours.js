@@ -66,10 +66,23 @@
   // A refused form: the first field to mend has the focus.
   document.querySelector("[aria-invalid='true']")?.focus();
 
-  // A text to copy is selected whole.
-  application.register("select", class extends Controller {
-    all() {
-      this.element.select();
+  // A text to copy: selected whole on focus, and a button where scripts may copy.
+  application.register("copy", class extends Controller {
+    static targets = ["text", "button"];
+
+    connect() {
+      this.buttonTarget.hidden = false;
+    }
+
+    select() {
+      this.textTarget.select();
+    }
+
+    async copy() {
+      this.select();
+      if (navigator.clipboard) await navigator.clipboard.writeText(this.textTarget.value);
+      else document.execCommand("copy"); // plain http has no clipboard of its own
+      this.buttonTarget.textContent = this.buttonTarget.dataset.done;
     }
   });
 })();
