@@ -66,7 +66,7 @@ def set_up_here() -> Response | str | tuple[str, int]:
 @blueprint.get("/join/<token>")
 def join(token: str) -> str | tuple[str, int]:
     try:
-        _link, user = accounts.person_of_link(db.session(), token, clock.now())
+        user = accounts.person_of_link(db.session(), token, clock.now())
     except NotFound:
         return render_template("welcome/link_spent.html"), NotFound.status
     return render_template("welcome/join.html", form=ChoosePasswordForm(), person=user)
@@ -76,7 +76,7 @@ def join(token: str) -> str | tuple[str, int]:
 def join_here(token: str) -> Response | tuple[str, int]:
     form = ChoosePasswordForm(request.form)
     try:
-        _link, person = accounts.person_of_link(db.session(), token, clock.now())
+        person = accounts.person_of_link(db.session(), token, clock.now())
         if form.validate():
             return _let_in(accounts.use_link(db.session(), token, form.password.data or "", clock.now()))
     except NotFound:

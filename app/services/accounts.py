@@ -133,7 +133,7 @@ def make_link(session: Session, purpose: Purpose, user: User | None, now: dateti
     return token
 
 
-def person_of_link(session: Session, token: str, now: datetime) -> tuple[OneTimeLink, User]:
+def person_of_link(session: Session, token: str, now: datetime) -> User:
     """Whom a link lets in. Raises NotFound when it was used, has lapsed or never was."""
     found = session.scalar(
         select(OneTimeLink).options(joinedload(OneTimeLink.user)).where(OneTimeLink.token_hash == hashed(token))
@@ -142,13 +142,13 @@ def person_of_link(session: Session, token: str, now: datetime) -> tuple[OneTime
         raise NotFound
     if found.expires_at is not None and found.expires_at <= now:
         raise NotFound
-    return found, found.user
+    return found.user
 
 
 def use_link(session: Session, token: str, password: str, now: datetime) -> User:
     """Sets the first or a new password by a link, once. Raises NotFound, Refused."""
     db.serialise(session, "accounts")
-    _link, user = person_of_link(session, token, now)
+    user = person_of_link(session, token, now)
     set_password(session, user, password)
     return user
 
