@@ -5,7 +5,8 @@ from app.models.installation import Installation
 from app.models.project import Project, Tag, Task
 from app.models.stored_file import FileKind, StoredFile
 from app.models.time_entry import ImportRun, Source, TimeEntry, time_entry_tags
-from app.models.user import Role, User
+from app.models.time_entry_change import TimeEntryChange
+from app.models.user import Role, Theme, User
 from app.models.user_session import OneTimeLink, SignInAttempt, UserDevice, UserSession
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "StoredFile",
     "Tag",
     "Task",
+    "Theme",
     "TimeEntry",
+    "TimeEntryChange",
     "User",
     "UserDevice",
     "UserSession",

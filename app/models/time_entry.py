@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     bindparam,
     select,
     text,
@@ -28,12 +29,13 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from app import clock
 from app.db import Base, Instant, lock
 from app.errors import Forbidden, NotFound
-from app.models.client import LARGEST_ID
 from app.models.project import Project, Tag, Task
+from app.models.shared import LARGEST_ID
 from app.models.user import User
 
 DESCRIPTION_LENGTH = 3000
 RUNNING = "ended_at IS NULL AND deleted_at IS NULL"
+RESTING = "deleted_at IS NOT NULL"
 
 
 class Source(StrEnum):
@@ -67,7 +69,8 @@ class TimeEntry(Base):
     """Start and end are instants; `time_zone` is the zone it was made in and `local_date` the day it began there.
 
     It runs while `ended_at` is empty. `timer_slot` is 0 unless a person may run several timers at once.
-    `import_key` tells a row of an imported file again, `import_row` is that row as it was read (JSON).
+    `import_key` tells a row of an imported file again, `import_row` is that row as it was read (JSON). `version` grows
+    with each change and is checked by the database; tags in the trash are not shown, but keep their place.
     """
 
     __tablename__ = "time_entries"
@@ -89,6 +92,13 @@ class TimeEntry(Base):
         Index("ix_time_entries_project_id", "project_id"),
         Index("ix_time_entries_task_id", "task_id"),
         Index("ix_time_entries_import_run_id", "import_run_id"),
+        Index(
+            "ix_time_entries_deleted",
+            "user_id",
+            "deleted_at",
+            sqlite_where=text(RESTING),
+            postgresql_where=text(RESTING),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -109,13 +119,21 @@ class TimeEntry(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
     deleted_at: Mapped[datetime | None] = mapped_column(Instant)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - the name SQLAlchemy reads
 
     user: Mapped[User] = relationship(lazy="raise")
     project: Mapped[Project | None] = relationship(lazy="raise", foreign_keys=[project_id])
     task: Mapped[Task | None] = relationship(
         lazy="raise", foreign_keys="TimeEntry.task_id", primaryjoin="TimeEntry.task_id == Task.id"
     )
-    tags: Mapped[list[Tag]] = relationship(lazy="raise", secondary=time_entry_tags, order_by=Tag.name)
+    tags: Mapped[list[Tag]] = relationship(
+        lazy="raise",
+        secondary=time_entry_tags,
+        secondaryjoin=lambda: and_(time_entry_tags.c.tag_id == Tag.id, Tag.deleted_at.is_(None)),
+        order_by=Tag.name,
+    )
 
     @property
     def is_running(self) -> bool:
@@ -149,7 +167,7 @@ class TimeEntry(Base):
         self.updated_at = at
 
     def delete(self, at: datetime) -> None:
-        """Marks it; the row stays for the trash."""
+        """Marks it; the row rests in the trash."""
         self.deleted_at = self.deleted_at or at
 
     @classmethod
@@ -178,6 +196,11 @@ class TimeEntry(Base):
         if found is None:
             raise NotFound
         return found
+
+    @classmethod
+    def in_trash(cls, user: User) -> Select[Self]:
+        """What the person deleted, an administrator too only of their own."""
+        return select(cls).where(cls.user_id == user.id, cls.deleted_at.is_not(None))
 
     @classmethod
     def load_to_change(cls, session: Session, user: User, entry_id: int) -> Self:

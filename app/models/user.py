@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Index, Select, SmallInteger, String, func, select
+from sqlalchemy import Boolean, CheckConstraint, Index, Select, SmallInteger, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import storage
@@ -23,14 +23,24 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
+class Theme(StrEnum):
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
 class User(Base):
-    """`username_key` and `email_key` are the folded forms people are found by."""
+    """`username_key` and `email_key` are the folded forms people are found by.
+
+    `changes` counts what the person changed, so that their other pages notice. `is_demo` marks people of the demo.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("role IN ('admin', 'member')", name="role"),
         CheckConstraint("week_start BETWEEN 0 AND 6", name="week_start"),
         CheckConstraint("time_format IN ('24h', '12h')", name="time_format"),
+        CheckConstraint("theme IN ('system', 'light', 'dark')", name="theme"),
         Index("ix_users_email_key", "email_key"),
     )
 
@@ -49,6 +59,9 @@ class User(Base):
     preferred_language: Mapped[str | None] = mapped_column(String(16))
     avatar_filename: Mapped[str | None] = mapped_column(String(100), unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
+    changes: Mapped[int] = mapped_column(default=0)
+    theme: Mapped[str] = mapped_column(String(6), default=Theme.SYSTEM)
+    is_demo: Mapped[bool] = mapped_column(Boolean, default=False)
 
     @property
     def display_name(self) -> str:

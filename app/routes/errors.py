@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.db import Application
 from app.errors import DomainError
-from app.models.client import LARGEST_ID
+from app.models.shared import LARGEST_ID
 
 log = logging.getLogger(__name__)
 

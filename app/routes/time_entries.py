@@ -20,7 +20,7 @@ from app.forms.time_entries import (
     time_text,
 )
 from app.models import TimeEntry, User
-from app.models.client import LARGEST_ID
+from app.models.shared import LARGEST_ID
 from app.reports import projects
 from app.reports import time_entries as report
 from app.routes import access, answers

@@ -19,7 +19,7 @@ LONGEST_TAG = 100
 def save_client(session: Session, user: User, client: Client | None, *, name: str, color: int, now: datetime) -> Client:
     """Adds a client, or changes the one given. Raises Refused for a name that is taken."""
     _alone(session, user)
-    if _is_taken(session, select(Client.id).where(Client.name == name), client):
+    if _is_taken(session, select(Client.id).where(Client.name == name, Client.deleted_at.is_(None)), client):
         raise Refused(_("There is a client of this name already."), "name")
     if client is None:
         client = Client(created_by_id=user.id, created_at=now)
@@ -62,7 +62,9 @@ def restore_project(session: Session, user: User, project: Project) -> None:
 
 def _open_of_name(name: str, client_id: int | None) -> Select[int]:
     same = Project.client_id == client_id if client_id else Project.client_id.is_(None)
-    return select(Project.id).where(Project.name == name, same, Project.archived_at.is_(None))
+    return select(Project.id).where(
+        Project.name == name, same, Project.archived_at.is_(None), Project.deleted_at.is_(None)
+    )
 
 
 def next_color(session: Session, kind: type[Client | Project]) -> int:
@@ -104,12 +106,15 @@ def tags_named(session: Session, user: User, names: Sequence[str], now: datetime
 
 def _tags_like(session: Session, wanted: dict[str, str]) -> Sequence[Tag]:
     """By the exact word and by its lower case, which is all that an index answers on both engines."""
-    return session.scalars(select(Tag).where(Tag.name.in_([*wanted.values(), *wanted])).order_by(Tag.id.desc())).all()
+    alike = select(Tag).where(Tag.name.in_([*wanted.values(), *wanted]), Tag.deleted_at.is_(None))
+    return session.scalars(alike.order_by(Tag.id.desc())).all()
 
 
 def _tags_in_any_case(session: Session, wanted: dict[str, str]) -> dict[str, Tag]:
     """Read through all names, as no index folds alike on both engines; only before a tag is made."""
-    keys = {key: name.casefold() for key, name in session.execute(select(Tag.id, Tag.name))}
+    keys = {
+        key: name.casefold() for key, name in session.execute(select(Tag.id, Tag.name).where(Tag.deleted_at.is_(None)))
+    }
     alike = select(Tag).where(Tag.id.in_([key for key, folded in keys.items() if folded in wanted]))
     return {tag.name.casefold(): tag for tag in session.scalars(alike.order_by(Tag.id.desc()))}
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound, Refused
 from app.models import Project, Task, TimeEntry, User
-from app.models.client import LARGEST_ID
+from app.models.shared import LARGEST_ID
 from app.models.subject import Subject, Words
 from app.services import catalogue
 

@@ -69,7 +69,11 @@ def _undo_some(engine: Engine, run_id: int, now: datetime, *, is_first: bool) ->
         if not ids and is_first and run.undone_at is not None:
             raise Conflict(f"Import {run_id} was undone already.")
         run.undone_at = run.undone_at or now  # from here on, an import that still runs stops
-        gone = update(TimeEntry).where(TimeEntry.id.in_(ids)).values(deleted_at=now, import_key=None)
+        gone = (
+            update(TimeEntry)
+            .where(TimeEntry.id.in_(ids))
+            .values(deleted_at=now, import_key=None, version=TimeEntry.version + 1)
+        )
         session.execute(gone, execution_options={"synchronize_session": False})
     return ids
 

@@ -118,7 +118,9 @@ def _last_words(wanted: Iterable[Name], kind: Kind) -> list[str]:
 
 
 def _find_clients(session: Session, known: Directory, words: list[str]) -> None:
-    for word, id_ in session.execute(select(Client.name, Client.id).where(Client.name.in_(words))):
+    for word, id_ in session.execute(
+        select(Client.name, Client.id).where(Client.name.in_(words), Client.deleted_at.is_(None))
+    ):
         known.ids[Name(Kind.CLIENT, word)] = id_
 
 
@@ -127,7 +129,7 @@ def _find_projects(session: Session, known: Directory, words: list[str]) -> None
     found = (
         select(func.coalesce(Client.name, ""), Project.name, Project.id)
         .outerjoin(Client, Client.id == Project.client_id)
-        .where(Project.name.in_(words))
+        .where(Project.name.in_(words), Project.deleted_at.is_(None))
         .order_by(Project.archived_at.is_not(None), Project.id)
     )
     for client, word, id_ in session.execute(found):
@@ -146,7 +148,7 @@ def _find_tasks(session: Session, known: Directory, tasks: list[Name]) -> None:
 
 
 def _find_tags(session: Session, known: Directory, words: list[str]) -> None:
-    for word, id_ in session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(words))):
+    for word, id_ in session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(words), Tag.deleted_at.is_(None))):
         known.ids[Name(Kind.TAG, word)] = id_
 
 
