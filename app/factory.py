@@ -23,8 +23,10 @@ from app.routes import (
     errors,
     health,
     projects,
+    tags,
     time_entries,
     timer,
+    trash,
     welcome,
 )
 from app.services import installation, schema
@@ -85,7 +87,19 @@ def _add_routes(app: Application) -> None:
     app.before_request(access.find_person)
     app.before_request(welcome.insist_on_set_up)
     app.before_request(access.require_sign_in)
-    for module in (auth, welcome, admin, dashboard, timer, time_entries, projects, clients, health):
+    for module in (
+        auth,
+        welcome,
+        admin,
+        dashboard,
+        timer,
+        time_entries,
+        projects,
+        clients,
+        tags,
+        trash,
+        health,
+    ):
         app.register_blueprint(module.blueprint)
     errors.register(app)
     answers.register(app)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from wtforms import BooleanField, RadioField, SelectField
+from wtforms import BooleanField, Field, RadioField, SelectField, ValidationError
 
 from app.forms.base import BaseForm, name_field
 from app.models.client import COLORS
@@ -31,6 +31,14 @@ def color_choices() -> list[tuple[str, Any]]:
 class ClientForm(BaseForm):
     name = name_field(_("Name"), 200, required=_("A client needs a name."))
     color = RadioField(_("Colour"), choices=color_choices)
+
+
+class TagForm(BaseForm):
+    name = name_field(_("Name"), 100, required=_("A tag needs a name."))
+
+    def validate_name(self, field: Field) -> None:
+        if "," in field.data or ";" in field.data:
+            raise ValidationError(str(_("A tag holds no comma and no semicolon: they stand between tags.")))
 
 
 class ProjectForm(BaseForm):

@@ -1,6 +1,6 @@
 """What clients, projects and tags have in common: they belong to the installation."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ForeignKey, Select, select
@@ -10,6 +10,7 @@ from app.db import Instant
 from app.errors import Forbidden, NotFound
 from app.models.user import User
 
+RESTS = timedelta(days=30)  # what was deleted can be brought back for so long
 LARGEST_ID = 2**31 - 1  # of an integer column; PostgreSQL refuses to be asked for more
 
 

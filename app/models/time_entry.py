@@ -203,6 +203,17 @@ class TimeEntry(Base):
         return select(cls).where(cls.user_id == user.id, cls.deleted_at.is_not(None))
 
     @classmethod
+    def load_from_trash(cls, session: Session, user: User, entry_id: int) -> Self:
+        """Held against other changes until the commit. Raises NotFound."""
+        if entry_id > LARGEST_ID:
+            raise NotFound
+        lock(session, user)
+        found = session.scalar(cls.with_subject(cls.in_trash(user).where(cls.id == entry_id)))
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
     def load_to_change(cls, session: Session, user: User, entry_id: int) -> Self:
         """An entry of the person's own, held against other changes until the commit. Raises NotFound, Forbidden."""
         lock(session, user)

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from babel.core import negotiate_locale
 from babel.dates import format_date
-from flask import Response, flash, g, redirect, request
+from flask import Response, flash, g, redirect, request, url_for
 from flask_babel import get_translations, gettext
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
@@ -18,6 +18,7 @@ from app.forms.base import one_line
 from app.forms.time_entries import RANGES
 from app.models import TimeEntry, User
 from app.routes import access
+from app.services import history
 
 LANGUAGES = {"en": "English"}
 CONTENT_SECURITY_POLICY = (
@@ -47,9 +48,15 @@ def is_on_this_site(address: str) -> bool:
     return not parts.scheme and not parts.netloc
 
 
-def say(sentence: str) -> None:
-    """A notice on the next page the person sees."""
-    flash(str(sentence))
+def say(sentence: str, *, undo: str = "") -> None:
+    """A notice on the next page the person sees, with a button that posts to `undo` to take the act back."""
+    flash(str(sentence), undo)
+
+
+def say_undoable(sentence: str) -> None:
+    """A notice that offers to take back what this request did to time entries."""
+    act = history.last_act(db.session())
+    say(sentence, undo=url_for("time_entries.undo", act=act) if act else "")
 
 
 def language() -> str:
@@ -149,11 +156,18 @@ def running() -> list[TimeEntry]:
     return cast("list[TimeEntry]", g.running)
 
 
-def list_words() -> tuple[bool, str, int]:
+class ListWords(NamedTuple):
     """How a list was asked for: archived ones, a search, the page (from 1)."""
+
+    archived: bool
+    search: str
+    page: int
+
+
+def list_words() -> ListWords:
     page = request.args.get("page", "1")
     number = int(page) if page.isdecimal() and len(page) < 6 else 1
-    return request.args.get("archived") == "1", one_line(request.args.get("q"))[:200], max(1, number)
+    return ListWords(request.args.get("archived") == "1", one_line(request.args.get("q"))[:200], max(1, number))
 
 
 def register(app: Application) -> None:

@@ -9,7 +9,7 @@ from app.forms.catalogue import ClientForm
 from app.models import Client
 from app.reports import projects as report
 from app.routes import access, answers
-from app.services import catalogue
+from app.services import catalogue, trash
 
 blueprint = Blueprint("clients", __name__, url_prefix="/clients")
 
@@ -47,16 +47,28 @@ def save(client_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/<int:client_id>/archive")
 def archive(client_id: int) -> Response:
     client = Client.load_to_change(db.session(), access.user(), client_id)
-    client.archive(clock.now())
-    answers.say(gettext("%(name)s is archived. Its time stays.", name=client.name))
+    catalogue.archive(db.session(), access.user(), client, now=clock.now())
+    answers.say(
+        gettext("%(name)s is archived. Its time stays.", name=client.name),
+        undo=url_for("clients.restore", client_id=client.id),
+    )
     return answers.see_other(url_for("clients.index"))
 
 
 @blueprint.post("/<int:client_id>/restore")
 def restore(client_id: int) -> Response:
     client = Client.load_to_change(db.session(), access.user(), client_id)
-    client.restore()
+    catalogue.restore(db.session(), access.user(), client)
     answers.say(gettext("%(name)s is back.", name=client.name))
+    return answers.back_to(request.form.get("next"), url_for("clients.index"))
+
+
+@blueprint.post("/<int:client_id>/delete")
+def delete(client_id: int) -> Response:
+    client = Client.load_to_change(db.session(), access.user(), client_id)
+    trash.delete_shared(db.session(), access.user(), client, now=clock.now())
+    undo = url_for("trash.restore_client", client_id=client.id)
+    answers.say(gettext("%(name)s is in the trash. Its time stays.", name=client.name), undo=undo)
     return answers.see_other(url_for("clients.index"))
 
 

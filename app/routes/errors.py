@@ -7,6 +7,7 @@ from http import HTTPStatus
 from flask import g, render_template, request
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from app.db import Application
@@ -22,6 +23,7 @@ def register(app: Application) -> None:
     app.register_error_handler(DomainError, _domain_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(IntegrityError, _changed_meanwhile)
+    app.register_error_handler(StaleDataError, _changed_meanwhile)
     app.register_error_handler(DataError, _cannot_be_stored)
     app.register_error_handler(OverflowError, _cannot_be_stored)
     app.register_error_handler(OperationalError, _database_refuses)
@@ -37,8 +39,8 @@ def _http_error(error: HTTPException) -> Answer:
     return _page(error.code or 500)
 
 
-def _changed_meanwhile(error: IntegrityError) -> Answer:
-    log.warning("the database refused: %s", error.orig)
+def _changed_meanwhile(error: IntegrityError | StaleDataError) -> Answer:
+    log.warning("the database refused: %s", error.orig if isinstance(error, IntegrityError) else error)
     return _page(409)
 
 

@@ -9,7 +9,7 @@ from app.forms.catalogue import ProjectForm
 from app.models import Client, Project
 from app.reports import projects as report
 from app.routes import access, answers
-from app.services import catalogue
+from app.services import catalogue, trash
 
 blueprint = Blueprint("projects", __name__, url_prefix="/projects")
 
@@ -55,16 +55,28 @@ def save(project_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/<int:project_id>/archive")
 def archive(project_id: int) -> Response:
     project = Project.load_to_change(db.session(), access.user(), project_id)
-    project.archive(clock.now())
-    answers.say(gettext("%(name)s is archived. Its time stays.", name=project.name))
+    catalogue.archive(db.session(), access.user(), project, now=clock.now())
+    answers.say(
+        gettext("%(name)s is archived. Its time stays.", name=project.name),
+        undo=url_for("projects.restore", project_id=project.id),
+    )
     return answers.see_other(url_for("projects.index"))
 
 
 @blueprint.post("/<int:project_id>/restore")
 def restore(project_id: int) -> Response:
     project = Project.load_to_change(db.session(), access.user(), project_id)
-    catalogue.restore_project(db.session(), access.user(), project)
+    catalogue.restore(db.session(), access.user(), project)
     answers.say(gettext("%(name)s is back.", name=project.name))
+    return answers.back_to(request.form.get("next"), url_for("projects.index"))
+
+
+@blueprint.post("/<int:project_id>/delete")
+def delete(project_id: int) -> Response:
+    project = Project.load_to_change(db.session(), access.user(), project_id)
+    trash.delete_shared(db.session(), access.user(), project, now=clock.now())
+    undo = url_for("trash.restore_project", project_id=project.id)
+    answers.say(gettext("%(name)s is in the trash. Its time stays.", name=project.name), undo=undo)
     return answers.see_other(url_for("projects.index"))
 
 

@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from app import clock, db
 from app.documents.time_entries_csv import csv_lines
-from app.errors import Refused
+from app.errors import Conflict, Refused
 from app.forms.time_entries import (
     Length,
     TimeEntryForm,
@@ -24,7 +24,7 @@ from app.models.shared import LARGEST_ID
 from app.reports import projects
 from app.reports import time_entries as report
 from app.routes import access, answers
-from app.services import subjects, time_entries
+from app.services import history, subjects, time_entries
 
 blueprint = Blueprint("time_entries", __name__)
 
@@ -82,7 +82,7 @@ def add() -> Response | tuple[str, int]:
             else:
                 span = time_entries.Span(when.start, when.end, user.zone)
             entry = time_entries.add(db.session(), user, subject, span, now=now)
-            answers.say(_added(entry))
+            answers.say_undoable(_added(entry))
             return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
     except Refused as refused:
         db.session().rollback()
@@ -107,9 +107,11 @@ def save(entry_id: int) -> Response | tuple[str, int]:
     try:
         if form.validate():
             _refuse_if_stopped_meanwhile(entry)
+            if _was_changed_meanwhile(entry):
+                return _entry_page(form, entry, as_it_is_now=entry), Conflict.status
             subject = subjects.resolve(db.session(), user, subject_words(request.form), now, former=entry)
-            time_entries.edit(db.session(), entry, subject, _new_span(form, entry, user), now=now)
-            answers.say(gettext("Saved."))
+            time_entries.edit(db.session(), user, entry, subject, _new_span(form, entry, user), now=now)
+            answers.say_undoable(gettext("Saved."))
             return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
     except Refused as refused:
         db.session().rollback()
@@ -121,8 +123,15 @@ def save(entry_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/time-entries/<int:entry_id>/delete")
 def delete(entry_id: int) -> Response:
     entry = TimeEntry.load_to_change(db.session(), access.user(), entry_id)
-    time_entries.delete(db.session(), entry, now=clock.now())
-    answers.say(gettext("The entry is deleted."))
+    time_entries.delete(db.session(), access.user(), entry, now=clock.now())
+    answers.say_undoable(gettext("The entry is in the trash."))
+    return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
+
+
+@blueprint.post("/time-entries/undo/<act>")
+def undo(act: str) -> Response:
+    history.undo(db.session(), access.user(), act, now=clock.now())
+    answers.say_undoable(gettext("It is as it was before."))
     return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
 
 
@@ -161,6 +170,12 @@ def _refuse_if_stopped_meanwhile(entry: TimeEntry) -> None:
         raise Refused(gettext("The timer was stopped meanwhile. Write from when to when it was."), "time")
 
 
+def _was_changed_meanwhile(entry: TimeEntry) -> bool:
+    """Whether another page saved the entry since this form was opened; a form without a version does not ask."""
+    seen = request.form.get("version", type=int)
+    return seen is not None and seen != entry.version
+
+
 def _own_length(entry: TimeEntry) -> Length:
     """A span that stands as it was shown and moves to another day keeps its length, whatever clocks do there."""
     return Length(clock.seconds_between(entry.started_at, entry.ended_at or entry.started_at))
@@ -173,12 +188,17 @@ def _moved_to(entry: TimeEntry, day: date) -> datetime:
     return clock.to_instant(datetime.combine(day, entry.local_start.time().replace(fold=0)), entry.zone).instant
 
 
-def _entry_page(form: TimeEntryForm, entry: TimeEntry | None) -> str:
+def _entry_page(form: TimeEntryForm, entry: TimeEntry | None, *, as_it_is_now: TimeEntry | None = None) -> str:
+    """With `as_it_is_now` it tells what another page saved meanwhile, above the words that were typed here."""
     choices = projects.choices(db.session(), access.user(), chosen=entry.project if entry else None)
     form.project.choices = [("", gettext("No project")), *((str(choice.id), choice.label) for choice in choices)]
     back = request.values.get("next", "")
     return render_template(
-        "time_entries/edit.html", form=form, entry=entry, back=back if answers.is_on_this_site(back) else ""
+        "time_entries/edit.html",
+        form=form,
+        entry=entry,
+        back=back if answers.is_on_this_site(back) else "",
+        as_it_is_now=as_it_is_now,
     )
 
 

@@ -35,6 +35,7 @@ def start() -> Response | tuple[str, int]:
         )
         return page, refused.status
     timer.start(db.session(), user, subject, single=_single())
+    answers.say_undoable(gettext("The timer runs."))
     return _back()
 
 
@@ -43,6 +44,9 @@ def stop() -> Response:
     stopped = timer.stop(db.session(), access.user(), entry_id=request.form.get("entry", type=int))
     if stopped is None:
         answers.say(gettext("It had stopped already."))
+    else:
+        length = clock.hours_minutes_seconds(stopped.seconds(clock.now()))
+        answers.say_undoable(gettext("Stopped after %(length)s.", length=length))
     return _back()
 
 
@@ -50,13 +54,14 @@ def stop() -> Response:
 def continue_(entry_id: int) -> Response:
     former = TimeEntry.load(db.session(), access.user(), entry_id)
     timer.continue_(db.session(), access.user(), former, single=_single())
+    answers.say_undoable(gettext("The timer runs."))
     return _back()
 
 
 @blueprint.post("/discard/<int:entry_id>")
 def discard(entry_id: int) -> Response:
     timer.discard(db.session(), access.user(), entry_id)
-    answers.say(gettext("The timer is discarded."))
+    answers.say_undoable(gettext("The timer is discarded."))
     return _back()
 
 

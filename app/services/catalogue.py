@@ -18,8 +18,8 @@ LONGEST_TAG = 100
 
 def save_client(session: Session, user: User, client: Client | None, *, name: str, color: int, now: datetime) -> Client:
     """Adds a client, or changes the one given. Raises Refused for a name that is taken."""
-    _alone(session, user)
-    if _is_taken(session, select(Client.id).where(Client.name == name, Client.deleted_at.is_(None)), client):
+    alone(session, user)
+    if _is_taken(session, _of_client_name(name), client):
         raise Refused(_("There is a client of this name already."), "name")
     if client is None:
         client = Client(created_by_id=user.id, created_at=now)
@@ -41,7 +41,7 @@ def save_project(
     now: datetime,
 ) -> Project:
     """Adds a project, or changes the one given. Raises Refused for a name the client's open projects have."""
-    _alone(session, user)
+    alone(session, user)
     if _is_taken(session, _open_of_name(name, client.id if client else None), project):
         raise Refused(_("This client has a project of this name already."), "name")
     if project is None:
@@ -52,12 +52,41 @@ def save_project(
     return project
 
 
-def restore_project(session: Session, user: User, project: Project) -> None:
-    """Brings an archived project back. Raises Conflict when an open one of the client took its name meanwhile."""
-    _alone(session, user)
-    if _is_taken(session, _open_of_name(project.name, project.client_id), project):
+def save_tag(session: Session, user: User, tag: Tag, *, name: str) -> None:
+    """Renames a tag. Raises Refused for a name another tag has, whatever the case."""
+    alone(session, user)
+    same = _tags_in_any_case(session, {name.casefold(): name}).get(name.casefold())
+    if same is not None and same.id != tag.id:
+        raise Refused(_("There is a tag of this name already."), "name")
+    tag.name = name
+    session.flush()
+
+
+def archive(session: Session, user: User, record: Client | Project, *, now: datetime) -> None:
+    alone(session, user)
+    record.archive(now)
+
+
+def restore(session: Session, user: User, record: Client | Project) -> None:
+    """Brings an archived one back. Raises Conflict when an open project of the client took its name meanwhile."""
+    alone(session, user)
+    if isinstance(record, Project):
+        refuse_taken_name(session, record)
+    record.restore()
+
+
+def refuse_taken_name(session: Session, record: Client | Project | Tag) -> None:
+    """Raises Conflict when the name of a record that comes back was given to another one meanwhile."""
+    if isinstance(record, Client) and _is_taken(session, _of_client_name(record.name), record):
+        raise Conflict(_("There is another client of this name now. Rename that one first."))
+    if isinstance(record, Project) and _is_taken(session, _open_of_name(record.name, record.client_id), record):
         raise Conflict(_("This client has an open project of this name. Rename one of them first."))
-    project.restore()
+    if isinstance(record, Tag) and _tags_in_any_case(session, {record.name.casefold(): record.name}):
+        raise Conflict(_("There is another tag of this name now. Rename that one first."))
+
+
+def _of_client_name(name: str) -> Select[int]:
+    return select(Client.id).where(Client.name == name, Client.deleted_at.is_(None))
 
 
 def _open_of_name(name: str, client_id: int | None) -> Select[int]:
@@ -77,7 +106,7 @@ def task_named(session: Session, user: User, project: Project, name: str, now: d
     of_name = select(Task).where(Task.project_id == project.id, Task.name == name).order_by(Task.id).limit(1)
     found = session.scalar(of_name)
     if found is None:
-        _alone(session, user)
+        alone(session, user)
         found = session.scalar(of_name)
     if found is None:
         found = Task(project_id=project.id, name=name, created_by_id=user.id, created_at=now)
@@ -94,7 +123,7 @@ def tags_named(session: Session, user: User, names: Sequence[str], now: datetime
     found = {tag.name.casefold(): tag for tag in _tags_like(session, wanted)}
     missing = [name for key, name in wanted.items() if key not in found]
     if missing:
-        _alone(session, user)
+        alone(session, user)
         found = _tags_in_any_case(session, wanted) | found
     for key, name in wanted.items():
         if key not in found:
@@ -119,14 +148,15 @@ def _tags_in_any_case(session: Session, wanted: dict[str, str]) -> dict[str, Tag
     return {tag.name.casefold(): tag for tag in session.scalars(alike.order_by(Tag.id.desc()))}
 
 
-def _alone(session: Session, user: User) -> None:
-    """Until the commit nobody else adds to the catalogue.
+def alone(session: Session, user: User) -> None:
+    """Until the commit nobody else changes the catalogue, and the person's other pages will notice the change.
 
     The person's lock comes first, as in the verbs of the timer: in another order two requests of one person would
     wait for each other.
     """
     db.lock(session, user)
     db.serialise(session, "catalogue")
+    user.changes += 1
 
 
 def _is_taken(session: Session, same_name: Select[int], record: Client | Project | None) -> bool:

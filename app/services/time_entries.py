@@ -13,6 +13,7 @@ from app.db import lock
 from app.errors import Conflict, Refused
 from app.models import Source, TimeEntry, User
 from app.models.subject import Subject
+from app.services import history
 
 WORKDAY_BEGINS = time(9)
 
@@ -29,36 +30,42 @@ class Span:
 def add(session: Session, user: User, subject: Subject, span: Span, *, now: datetime) -> TimeEntry:
     """An entry that has ended. Raises Refused when it would end before it starts."""
     _check(span)
-    entry = TimeEntry(user_id=user.id, source=Source.MANUAL, created_at=now, updated_at=now)
-    subject.put_on(entry)
-    entry.take_span(span.start, span.end, span.zone)
-    session.add(entry)
-    session.flush()
+    lock(session, user)
+    with history.act(session, user, now) as act:
+        entry = TimeEntry(user_id=user.id, source=Source.MANUAL, created_at=now, updated_at=now)
+        subject.put_on(entry)
+        entry.take_span(span.start, span.end, span.zone)
+        session.add(entry)
+        act.makes(entry)
     return entry
 
 
-def edit(session: Session, entry: TimeEntry, subject: Subject, span: Span | None, *, now: datetime) -> TimeEntry:
+def edit(
+    session: Session, user: User, entry: TimeEntry, subject: Subject, span: Span | None, *, now: datetime
+) -> TimeEntry:
     """Changes what an entry is about and, with a `span`, when it was.
 
     Raises Refused, and Conflict where the timer was stopped or started elsewhere meanwhile.
     """
-    subject.put_on(entry)
     if span is not None:
         _check(span)
         if (span.end is None) != entry.is_running:
             raise Conflict(_("The timer was stopped meanwhile. Look at the entry again; nothing was changed."))
         if span.end is None and span.start > now:
             raise Refused(_("A running timer cannot start in the future."), "time")
-        entry.take_span(span.start, span.end, span.zone)
-    entry.updated_at = now
-    session.flush()
+    with history.act(session, user, now) as act:
+        act.changes(entry)
+        subject.put_on(entry)
+        if span is not None:
+            entry.take_span(span.start, span.end, span.zone)
     return entry
 
 
-def delete(session: Session, entry: TimeEntry, *, now: datetime) -> None:
+def delete(session: Session, user: User, entry: TimeEntry, *, now: datetime) -> None:
     """Marks an entry as deleted; a running one is stopped by that."""
-    entry.delete(now)
-    session.flush()
+    with history.act(session, user, now) as act:
+        act.changes(entry)
+        entry.delete(now)
 
 
 def place(session: Session, user: User, day: date, seconds: int, *, now: datetime) -> Span:

@@ -10,6 +10,7 @@ from app import clock, db
 from app.errors import Conflict
 from app.models import Source, TimeEntry, User
 from app.models.subject import Subject
+from app.services import history
 
 ACCIDENT = timedelta(seconds=1)
 
@@ -30,13 +31,15 @@ def start(
     db.lock(session, user)
     running = TimeEntry.running(session, user, with_subject=False)
     now = max([read_now(), *(entry.started_at for entry in running)])
-    for entry in running if single else ():
-        _finish(entry, now)
-    session.flush()  # frees the slot before the unique index sees the new entry
-    entry = _new_entry(user, subject, now)
-    entry.timer_slot = 0 if single else _lowest_free_slot(running)
-    session.add(entry)
-    session.flush()
+    with history.act(session, user, now) as act:
+        for former in running if single else ():
+            act.changes(former)
+            _finish(former, now)
+        session.flush()  # frees the slot before the unique index sees the new entry
+        entry = _new_entry(user, subject, now)
+        entry.timer_slot = 0 if single else _lowest_free_slot(running)
+        session.add(entry)
+        act.makes(entry)
     return entry
 
 
@@ -47,8 +50,10 @@ def stop(
     db.lock(session, user)
     entry = _chosen(TimeEntry.running(session, user, with_subject=False), entry_id)
     if entry is not None:
-        entry.stop(read_now())
-        session.flush()
+        now = read_now()
+        with history.act(session, user, now) as act:
+            act.changes(entry)
+            entry.stop(now)
     return entry
 
 
@@ -71,8 +76,10 @@ def discard(session: Session, user: User, entry_id: int, *, read_now: Callable[[
     entry = TimeEntry.load_to_change(session, user, entry_id)
     if not entry.is_running:
         raise Conflict
-    entry.delete(read_now())
-    session.flush()
+    now = read_now()
+    with history.act(session, user, now) as act:
+        act.changes(entry)
+        entry.delete(now)
     return entry
 
 

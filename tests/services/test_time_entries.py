@@ -56,7 +56,7 @@ def test_an_end_before_the_start_is_refused(session: Session, owner: User) -> No
         add(session, owner, NINE, -HOUR)
     entry = add(session, owner, NINE)
     with pytest.raises(Refused):
-        time_entries.edit(session, entry, Subject(), Span(NINE, NINE - HOUR, owner.zone), now=NOON)
+        time_entries.edit(session, owner, entry, Subject(), Span(NINE, NINE - HOUR, owner.zone), now=NOON)
 
 
 def test_an_edit_never_starts_or_stops_the_timer(session: Session, owner: User) -> None:
@@ -64,11 +64,11 @@ def test_an_edit_never_starts_or_stops_the_timer(session: Session, owner: User) 
     running = timer.start(session, owner, Subject("runs"), read_now=lambda: NOON)
     for entry, end in ((stopped, None), (running, NOON + HOUR)):
         with pytest.raises(Conflict):
-            time_entries.edit(session, entry, Subject(), Span(NINE, end, owner.zone), now=NOON)
+            time_entries.edit(session, owner, entry, Subject(), Span(NINE, end, owner.zone), now=NOON)
 
 
 def test_an_edit_moves_the_day_an_entry_counts_for(session: Session, owner: User) -> None:
     entry = add(session, owner, NINE)
     late = NINE - 10 * HOUR  # 23:00 of the evening before
-    time_entries.edit(session, entry, Subject(), Span(late, late + 2 * HOUR, owner.zone), now=NOON)
+    time_entries.edit(session, owner, entry, Subject(), Span(late, late + 2 * HOUR, owner.zone), now=NOON)
     assert (entry.local_date, entry.updated_at) == (date(2026, 11, 15), NOON)

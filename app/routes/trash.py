@@ -1,0 +1,49 @@
+"""The trash, and what is brought back from it."""
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask_babel import gettext
+
+from app import clock, db
+from app.models import Client, Project, Tag, TimeEntry
+from app.reports import trash as report
+from app.routes import access, answers
+from app.services import history, trash
+
+blueprint = Blueprint("trash", __name__, url_prefix="/trash")
+
+
+@blueprint.get("")
+def index() -> str:
+    now = clock.now()
+    shown = report.trash(db.session(), access.user(), now)
+    return render_template("trash/index.html", shown=shown, days_left=lambda at: report.days_left(at, now))
+
+
+@blueprint.post("/time-entries/<int:entry_id>/restore")
+def restore_time_entry(entry_id: int) -> Response:
+    session, user = db.session(), access.user()
+    entry = TimeEntry.load_from_trash(session, user, entry_id)
+    history.bring_back(session, user, entry, now=clock.now())
+    answers.say_undoable(gettext("The entry is back."))
+    return answers.back_to(request.form.get("next"), url_for("trash.index"))
+
+
+@blueprint.post("/clients/<int:client_id>/restore")
+def restore_client(client_id: int) -> Response:
+    return _restore(Client.load_from_trash(db.session(), access.user(), client_id))
+
+
+@blueprint.post("/projects/<int:project_id>/restore")
+def restore_project(project_id: int) -> Response:
+    return _restore(Project.load_from_trash(db.session(), access.user(), project_id))
+
+
+@blueprint.post("/tags/<int:tag_id>/restore")
+def restore_tag(tag_id: int) -> Response:
+    return _restore(Tag.load_from_trash(db.session(), access.user(), tag_id))
+
+
+def _restore(record: Client | Project | Tag) -> Response:
+    trash.undelete_shared(db.session(), access.user(), record)
+    answers.say(gettext("%(name)s is back.", name=record.name))
+    return answers.back_to(request.form.get("next"), url_for("trash.index"))

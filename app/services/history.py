@@ -1,0 +1,171 @@
+"""Acts on time entries, remembered so that each can be taken back as a whole, and so that other pages notice.
+
+An act may change several entries: starting a timer stops the one before. What an entry was before is kept for as
+long as the trash keeps things.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm.attributes import flag_modified
+
+from app import db
+from app.errors import Conflict, NotFound
+from app.models import Tag, TimeEntry, TimeEntryChange, User
+
+_LAST = "last_act"
+_PLAIN = ("project_id", "task_id", "description", "billable", "timer_slot", "time_zone")
+_INSTANTS = ("started_at", "ended_at", "deleted_at")
+
+
+@dataclass
+class Act:
+    """What one act does, collected while it happens."""
+
+    name: str
+    formers: list[tuple[TimeEntry, str | None]] = field(default_factory=list)
+
+    def changes(self, entry: TimeEntry) -> None:
+        """Called before the entry is changed."""
+        self.formers.append((entry, _snapshot(entry)))
+
+    def makes(self, entry: TimeEntry) -> None:
+        self.formers.append((entry, None))
+
+
+@contextmanager
+def act(session: Session, user: User, now: datetime) -> Iterator[Act]:
+    """Everything in it is one act of the person, whose lock was taken before."""
+    doing = Act(secrets.token_urlsafe(16))
+    yield doing
+    if not doing.formers:
+        return
+    for entry, former in doing.formers:
+        entry.updated_at = now
+        if former is not None:
+            flag_modified(entry, "updated_at")  # or other tags alone, in the same second, would leave the version
+    user.changes += 1
+    session.flush()
+    session.add_all(_change(doing.name, user, entry, former, now) for entry, former in doing.formers)
+    session.flush()
+    session.info[_LAST] = doing.name
+
+
+def last_act(session: Session) -> str | None:
+    """The name of the act this session did last, by which it is undone."""
+    found: str | None = session.info.get(_LAST)
+    return found
+
+
+def undo(session: Session, user: User, name: str, *, now: datetime) -> list[TimeEntry]:
+    """Puts every entry of an act back as it was; that is an act itself, and so can be undone.
+
+    Raises NotFound; Conflict, and changes nothing, where an entry was changed since or another timer runs.
+    """
+    db.lock(session, user)
+    with act(session, user, now) as undoing:
+        changes = _changes(session, user, name)
+        entries = _entries(session, [change.time_entry_id for change in changes])
+        for change in changes:
+            if entries[change.time_entry_id].version != change.version:
+                raise Conflict(_("It was changed again since, so it stays as it is now."))
+        for change in changes:
+            undoing.changes(entries[change.time_entry_id])
+        for change in sorted(changes, key=lambda change: change.former is not None):
+            _put_back(session, entries[change.time_entry_id], change.former, now)
+            session.flush()  # what it frees, the next may need: the one slot of the timer
+    return list(entries.values())
+
+
+def bring_back(session: Session, user: User, entry: TimeEntry, *, now: datetime) -> None:
+    """Undeletes an entry; one that ran while the timer is taken has ended when it was deleted (law 5)."""
+    db.lock(session, user)
+    with act(session, user, now) as undeleting:
+        undeleting.changes(entry)
+        _undelete(session, entry)
+
+
+def _changes(session: Session, user: User, name: str) -> list[TimeEntryChange]:
+    found = select(TimeEntryChange).where(TimeEntryChange.user_id == user.id, TimeEntryChange.act == name)
+    changes = list(session.scalars(found.order_by(TimeEntryChange.id)))
+    if not changes:
+        raise NotFound
+    return changes
+
+
+def _entries(session: Session, ids: list[int]) -> dict[int, TimeEntry]:
+    found = select(TimeEntry).where(TimeEntry.id.in_(ids)).options(selectinload(TimeEntry.tags))
+    return {entry.id: entry for entry in session.scalars(found.execution_options(populate_existing=True))}
+
+
+def _put_back(session: Session, entry: TimeEntry, former: str | None, now: datetime) -> None:
+    if former is None:
+        entry.delete(now)
+        return
+    values = json.loads(former)
+    if entry.deleted_at is not None and values["deleted_at"] is None:
+        _undelete(session, entry)
+        return
+    runs_again = values["ended_at"] is None and values["deleted_at"] is None
+    if runs_again and _slot_is_taken(session, entry, values["timer_slot"]):
+        raise Conflict(_("Another timer runs. Stop it first; nothing was changed."))
+    _restore(session, entry, values)
+
+
+def _undelete(session: Session, entry: TimeEntry) -> None:
+    if entry.is_running and _slot_is_taken(session, entry, entry.timer_slot):
+        entry.stop(entry.deleted_at or entry.started_at)
+    entry.deleted_at = None
+
+
+def _slot_is_taken(session: Session, entry: TimeEntry, slot: int) -> bool:
+    running = select(TimeEntry.id).where(
+        TimeEntry.user_id == entry.user_id,
+        TimeEntry.ended_at.is_(None),
+        TimeEntry.deleted_at.is_(None),
+        TimeEntry.timer_slot == slot,
+        TimeEntry.id != entry.id,
+    )
+    return session.scalar(running) is not None
+
+
+def _change(name: str, user: User, entry: TimeEntry, former: str | None, now: datetime) -> TimeEntryChange:
+    return TimeEntryChange(
+        act=name, user_id=user.id, time_entry_id=entry.id, version=entry.version, former=former, at=now
+    )
+
+
+def _snapshot(entry: TimeEntry) -> str:
+    """Tags only where they were loaded: an act that does not read them does not change them."""
+    values: dict[str, Any] = {name: getattr(entry, name) for name in _PLAIN}
+    values |= {name: _seconds(getattr(entry, name)) for name in _INSTANTS}
+    values["local_date"] = entry.local_date.isoformat()
+    values["tags"] = [tag.id for tag in entry.tags] if "tags" in entry.__dict__ else None
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _restore(session: Session, entry: TimeEntry, values: dict[str, Any]) -> None:
+    for name in _PLAIN:
+        setattr(entry, name, values[name])
+    for name in _INSTANTS:
+        setattr(entry, name, _instant(values[name]))
+    entry.local_date = date.fromisoformat(values["local_date"])
+    if values["tags"] is not None:
+        kept = select(Tag).where(Tag.id.in_(values["tags"]), Tag.deleted_at.is_(None))
+        entry.tags = list(session.scalars(kept))
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return int(moment.timestamp()) if moment else None
+
+
+def _instant(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
