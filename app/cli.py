@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
-from app import __version__, clock, config, db
+from app import clock, config, db
 from app.cli_imports import import_group
 from app.command_line import ready_database
 from app.config import InvalidSetting
@@ -41,7 +41,7 @@ class Sentences(click.Group):
 
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="TimeTracker")
+@click.version_option(config.VERSION, prog_name="TimeTracker")
 def main() -> None:
     """Time tracking that never loses what you entrust to it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+VERSION = "0.1.0"
 CHECKOUT = Path(__file__).resolve().parent.parent
 CONTAINER_DATA = Path("/data")
 

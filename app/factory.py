@@ -14,6 +14,7 @@ from app import config, db, storage
 from app.config import Settings
 from app.db import Application
 from app.routes import (
+    about,
     access,
     admin,
     answers,
@@ -23,6 +24,8 @@ from app.routes import (
     errors,
     health,
     projects,
+    pulse,
+    reports,
     tags,
     time_entries,
     timer,
@@ -33,7 +36,14 @@ from app.services import installation, schema
 from app.storage.local import LocalStore
 
 STATIC = Path(__file__).parent / "static"
-PUBLIC = ("css", "js", "vendor", "icons.svg", "mark.svg")  # and never static/uploads, where the old pictures lay
+PUBLIC = (
+    "css",
+    "js",
+    "vendor",
+    "icons.svg",
+    "mark.svg",
+    "mark-running.svg",
+)  # and never static/uploads, where the old pictures lay
 YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
@@ -98,6 +108,9 @@ def _add_routes(app: Application) -> None:
         clients,
         tags,
         trash,
+        pulse,
+        reports,
+        about,
         health,
     ):
         app.register_blueprint(module.blueprint)

@@ -8,7 +8,7 @@ from wtforms.fields.choices import SelectChoice
 
 from app import clock
 from app.forms.base import BaseForm, name_field, trimmed
-from app.models import Role
+from app.models import Role, Theme
 
 WEEKDAYS = [
     SelectChoice("0", _("Monday")),
@@ -21,6 +21,12 @@ WEEKDAYS = [
 ]
 ROLES = [SelectChoice(Role.MEMBER, _("Member")), SelectChoice(Role.ADMIN, _("Administrator"))]
 CLOCKS = [SelectChoice("24h", _("24 hours, 17:30")), SelectChoice("12h", _("12 hours, 5:30 pm"))]
+
+THEMES = [
+    SelectChoice(Theme.SYSTEM, _("As the system")),
+    SelectChoice(Theme.LIGHT, _("Light")),
+    SelectChoice(Theme.DARK, _("Dark")),
+]
 
 
 class ZoneField(SelectField):
@@ -104,4 +110,5 @@ class ProfileForm(BaseForm):
     time_zone = ZoneField(_("Time zone"), [known_zone])
     week_start = SelectField(_("The week begins on"), choices=WEEKDAYS)
     time_format = SelectField(_("Clock"), choices=CLOCKS)
+    theme = SelectField(_("Appearance"), choices=THEMES)
     avatar = FileField(_("Picture"))

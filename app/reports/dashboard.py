@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.models import TimeEntry, User
+from app.reports.charts import Scale, scale
 from app.reports.time_entries import Range, sums_by_day
 
 LATEST = 10
@@ -16,11 +17,8 @@ LATEST = 10
 
 @dataclass(frozen=True)
 class WeekDay:
-    """`share` is the day's length against the longest of the week, in whole percent."""
-
     day: date
     seconds: int
-    share: int
     is_today: bool
 
 
@@ -33,6 +31,7 @@ class Dashboard:
     today_seconds: int
     week: list[WeekDay]
     week_seconds: int
+    scale: Scale
     latest: list[TimeEntry]
 
 
@@ -45,15 +44,11 @@ def dashboard(session: Session, user: User, running: list[TimeEntry], now: datet
         running=running,
         today=today,
         today_seconds=sums.get(today, 0),
-        week=_week(days, sums, today),
+        week=[WeekDay(day, sums.get(day, 0), day == today) for day in days],
         week_seconds=sum(sums.values()),
+        scale=scale(max(sums.values(), default=0)),
         latest=_latest(session, user),
     )
-
-
-def _week(days: list[date], sums: dict[date, int], today: date) -> list[WeekDay]:
-    longest = max(sums.values(), default=0) or 1
-    return [WeekDay(day, sums.get(day, 0), round(100 * sums.get(day, 0) / longest), day == today) for day in days]
 
 
 def _latest(session: Session, user: User) -> list[TimeEntry]:

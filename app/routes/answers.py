@@ -7,6 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from babel.core import negotiate_locale
 from babel.dates import format_date
+from babel.numbers import format_decimal
+from babel.units import format_unit
 from flask import Response, flash, g, redirect, request, url_for
 from flask_babel import get_translations, gettext
 from flask_wtf.csrf import generate_csrf
@@ -20,6 +22,7 @@ from app.models import TimeEntry, User
 from app.routes import access
 from app.services import history
 
+SIZE_UNITS = ("digital-byte", "digital-kilobyte", "digital-megabyte", "digital-gigabyte", "digital-terabyte")
 LANGUAGES = {"en": "English"}
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -80,6 +83,33 @@ def day(value: date) -> str:
 
 def full_day(value: date) -> str:
     return _formatted(value, "full", language())
+
+
+def weekday(value: date) -> str:
+    """Short: "Tue"."""
+    return _formatted(value, "EEE", language())
+
+
+def month_name(value: date, width: str = "wide") -> str:
+    """November, or its first letter when `width` is narrow."""
+    return _formatted(value, "LLLLL" if width == "narrow" else "LLLL", language())
+
+
+def number(value: int) -> str:
+    return str(format_decimal(value, locale=language()))
+
+
+def file_size(count: int) -> str:
+    """Bytes as a person reads them: 12.3 MB (powers of 1,000)."""
+    power = min(len(SIZE_UNITS) - 1, max(0, (len(str(count)) - 1) // 3))
+    value = round(count / 1000**power, 1 if power > 1 else 0)
+    return str(format_unit(value, SIZE_UNITS[power], length="short", locale=language()))
+
+
+def axis_hours(seconds: int) -> str:
+    """A line of a scale: 0, 4, 0:30."""
+    hours, rest = divmod(seconds, clock.HOUR)
+    return f"{hours}:{rest // clock.MINUTE:02}" if rest else str(hours)
 
 
 @lru_cache(maxsize=4096)
@@ -164,6 +194,12 @@ class ListWords(NamedTuple):
     page: int
 
 
+def stamp() -> str:
+    """Stands for all that the person's pages show: it differs when they changed something, and on another day."""
+    user = access.user()
+    return f"{user.id}.{user.changes}.{clock.local_date(clock.now(), user.zone).isoformat()}"
+
+
 def list_words() -> ListWords:
     page = request.args.get("page", "1")
     number = int(page) if page.isdecimal() and len(page) < 6 else 1
@@ -181,6 +217,11 @@ def register(app: Application) -> None:
         hours_minutes_seconds=clock.hours_minutes_seconds,
         day=day,
         full_day=full_day,
+        weekday=weekday,
+        month_name=month_name,
+        number=number,
+        file_size=file_size,
+        axis_hours=axis_hours,
         span_shown=span_shown,
         edit_url=edit_url,
         act_url=act_url,
@@ -191,6 +232,7 @@ def register(app: Application) -> None:
         one_day=timedelta(days=1),
         languages=LANGUAGES,
         running_timers=running,
+        stamp=stamp,
         ranges=RANGES,
     )
 

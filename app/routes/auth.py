@@ -87,6 +87,8 @@ def save_profile() -> Response | tuple[str, int]:
     try:
         if upload is not None and upload.filename:
             avatars.replace(db.session(), user, cast("BinaryIO", upload.stream), upload.filename, clock.now())
+        db.lock(db.session(), user)
+        user.changes += 1
         _take_over(form, user)
     except Refused as refused:
         db.session().rollback()  # the picture may be swapped already; its file stays as an orphan
@@ -173,6 +175,7 @@ def _profile_form(user: User) -> ProfileForm:
             "time_zone": user.time_zone,
             "week_start": str(user.week_start),
             "time_format": user.time_format,
+            "theme": user.theme,
         }
     )
     form = ProfileForm(CombinedMultiDict([request.form, stored]))
@@ -189,7 +192,7 @@ def _take_over(form: ProfileForm, user: User) -> None:
         user.week_start = int(form.week_start.data)
     if "preferred_language" in posted:
         user.preferred_language = form.preferred_language.data or None
-    for name in posted.keys() & {"full_name", "time_zone", "time_format"}:
+    for name in posted.keys() & {"full_name", "time_zone", "time_format", "theme"}:
         setattr(user, name, form[name].data)
 
 

@@ -4,24 +4,29 @@
 (() => {
   const { Application, Controller } = window.Stimulus;
   const application = Application.start();
+  const pageTitle = document.title;
 
   // The ticking clock of a running timer, by the server's time: the browser's own may be wrong.
   application.register("clock", class extends Controller {
-    static values = { start: Number, now: Number };
+    static values = { start: Number, now: Number, about: String };
 
     connect() {
       this.ahead = Date.now() / 1000 - this.nowValue;
       this.timer = setInterval(() => this.show(), 1000);
+      this.show();
     }
 
     disconnect() {
       clearInterval(this.timer);
+      if (this.aboutValue) document.title = pageTitle;
     }
 
     show() {
       const seconds = Math.max(0, Math.floor(Date.now() / 1000 - this.ahead - this.startValue));
       const two = (number) => String(number).padStart(2, "0");
-      this.element.textContent = `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+      const minutes = `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}`;
+      this.element.textContent = `${minutes}:${two(seconds % 60)}`;
+      if (this.aboutValue) document.title = `${minutes} · ${this.aboutValue} · ${pageTitle}`;
     }
   });
 
@@ -62,6 +67,126 @@
       };
     }
   });
+
+  // A theme just chosen shows at once; it is kept when the form is sent.
+  application.register("theme", class extends Controller {
+    show(event) {
+      const theme = event.target.value;
+      if (theme === "system") document.documentElement.removeAttribute("data-bs-theme");
+      else document.documentElement.setAttribute("data-bs-theme", theme);
+    }
+  });
+
+  // A notice: said aloud, gone after ten seconds unless somebody is at it, taken back by Ctrl+Z.
+  application.register("toast", class extends Controller {
+    static targets = ["undo", "close"];
+
+    connect() {
+      this.closeTarget.hidden = false;
+      const said = this.element.querySelector(".toast-words").textContent;
+      setTimeout(() => { document.getElementById("said").textContent = said; }, 100);
+      this.keys = (event) => this.undoByKey(event);
+      document.addEventListener("keydown", this.keys);
+      this.wait();
+    }
+
+    disconnect() {
+      clearTimeout(this.timer);
+      document.removeEventListener("keydown", this.keys);
+    }
+
+    wait() {
+      this.timer = setTimeout(() => this.isWatched() ? this.wait() : this.close(), 10000);
+    }
+
+    isWatched() {
+      return this.element.matches(":hover, :focus-within");
+    }
+
+    undoByKey(event) {
+      const typing = event.target.closest("input, textarea, select, [contenteditable]");
+      if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || typing || !this.hasUndoTarget) return;
+      event.preventDefault();
+      this.undoTarget.requestSubmit();
+    }
+
+    close() {
+      this.element.remove();
+    }
+  });
+
+  // What the person changed elsewhere is seen here: asked every few seconds while the page is looked at, and at once
+  // when another tab of this browser says so. A part somebody is typing in is left alone.
+  application.register("live", class extends Controller {
+    static values = { url: String, stamp: String };
+
+    connect() {
+      this.look = () => { if (!document.hidden) this.ask(); };
+      this.timer = setInterval(this.look, 4000);
+      document.addEventListener("visibilitychange", this.look);
+      window.addEventListener("pageshow", this.look);
+      if (!("BroadcastChannel" in window)) return;
+      this.tabs = new BroadcastChannel("timetracker");
+      this.tabs.onmessage = ({ data }) => { if (data !== this.stampValue) this.ask(); };
+      this.tabs.postMessage(this.stampValue);
+    }
+
+    disconnect() {
+      clearInterval(this.timer);
+      document.removeEventListener("visibilitychange", this.look);
+      window.removeEventListener("pageshow", this.look);
+      this.tabs?.close();
+    }
+
+    async ask() {
+      if (this.asking) return;
+      this.asking = true;
+      try {
+        const answer = await this.fetched(this.urlValue, { "If-None-Match": `"${this.stampValue}"` });
+        if (answer.status === 200) await this.renew();
+        if (answer.type === "opaqueredirect") clearInterval(this.timer); // signed out elsewhere
+      } catch {
+        // The server or the network is away; the next time tells.
+      } finally {
+        this.asking = false;
+      }
+    }
+
+    async renew() {
+      const answer = await this.fetched(window.location.href);
+      if (answer.status !== 200) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const part of document.querySelectorAll("[data-live]")) {
+        const fresh = page.getElementById(part.id);
+        if (fresh && !isBeingTypedIn(part)) exchange(part, fresh);
+      }
+      document.getElementById("favicon").href = page.getElementById("favicon").href;
+      this.stampValue = page.body.dataset.liveStampValue;
+    }
+
+    fetched(address, headers = {}) {
+      const background = { "X-Background": "1", ...headers };
+      return fetch(address, { headers: background, cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(10000) });
+    }
+  });
+
+  const isBeingTypedIn = (part) =>
+    part.querySelector("details[open]") !== null ||
+    [...part.querySelectorAll("input:not([type=hidden]), textarea, select")].some((field) => isChanged(field));
+
+  const isChanged = (field) => {
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    if (field.tagName === "SELECT") return [...field.options].some((option) => option.selected !== option.defaultSelected && option.index > 0);
+    return field.value !== field.defaultValue;
+  };
+
+  // The new part in the place of the old; who stood on its third link stands on the third link again.
+  const exchange = (part, fresh) => {
+    const stops = (element) => [...element.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, summary")];
+    const place = stops(part).indexOf(document.activeElement);
+    part.replaceChildren(...fresh.childNodes);
+    if (place >= 0) stops(part)[place]?.focus({ preventScroll: true });
+  };
 
   // A refused form: the first field to mend has the focus.
   document.querySelector("[aria-invalid='true']")?.focus();
