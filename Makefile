@@ -9,7 +9,7 @@ endif
 BIN := .venv/bin
 RUN_LOCKS := requirements/runtime.txt requirements/build.txt
 
-.PHONY: help run setup test test-setup test-fast test-containers check format bench lock vendor clean
+.PHONY: help run setup test test-setup test-fast test-containers check format bench lock vendor words clean
 
 help: ## What can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ lock: .venv/tested ## Renew the locks from pyproject.toml: names, versions and h
 
 vendor: .venv/tested ## Renew app/static/vendor from package-lock.json (needs npm)
 	@$(BIN)/python tools/vendor.py
+
+words: .venv/tested ## Bring app/translations up to date with the code
+	@$(BIN)/python tools/words.py
 
 clean: ## Remove what was made, never data
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist *.egg-info

@@ -31,6 +31,7 @@ from app.routes import (
     timer,
     trash,
     welcome,
+    words,
 )
 from app.services import installation, schema
 from app.storage.local import LocalStore
@@ -87,7 +88,7 @@ def _configure(app: Application, secret_key: str) -> None:
 
 
 def _add_extensions(app: Application) -> None:
-    Babel(app, locale_selector=answers.language)
+    Babel(app, locale_selector=answers.language).domain_instance = words.Catalogues()
     app.before_request(access.refuse_other_sites)
     CSRFProtect(app)
     app.teardown_appcontext(db.close_session)

@@ -3,8 +3,10 @@
 import re
 from typing import Any
 
+from flask_babel import get_locale
 from flask_babel import lazy_gettext as _
-from wtforms import Form, StringField, validators
+from wtforms import Form, StringField, i18n, validators
+from wtforms.meta import DefaultMeta
 
 from app.errors import Refused
 
@@ -13,6 +15,12 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 class BaseForm(Form):
     """Messages stand at their field; `problems` holds those that belong to none."""
+
+    class Meta(DefaultMeta):
+        """What WTForms itself says is said in the language of the page."""
+
+        def get_translations(self, _form: Any) -> Any:
+            return i18n.get_translations((str(get_locale() or "en"),))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

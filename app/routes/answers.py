@@ -1,12 +1,12 @@
 """Answers every blueprint gives alike: redirects, notices, and what each template may call."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote, urlsplit
 
 from babel.core import negotiate_locale
-from babel.dates import format_date
+from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
 from babel.units import format_unit
 from flask import Response, flash, g, redirect, request, url_for
@@ -19,11 +19,10 @@ from app.db import Application
 from app.forms.base import one_line
 from app.forms.time_entries import RANGES
 from app.models import TimeEntry, User
-from app.routes import access
+from app.routes import access, words
 from app.services import history
 
 SIZE_UNITS = ("digital-byte", "digital-kilobyte", "digital-megabyte", "digital-gigabyte", "digital-terabyte")
-LANGUAGES = {"en": "English"}
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -70,40 +69,46 @@ def language() -> str:
 
 
 def _language() -> str:
-    if access.is_signed_in() and access.user().preferred_language in LANGUAGES:
+    if access.is_signed_in() and access.user().preferred_language in words.languages():
         return str(access.user().preferred_language)
-    preferred = [value.replace("-", "_") for value in request.accept_languages.values()]
-    return negotiate_locale(preferred, list(LANGUAGES)) or "en"
+    return negotiate_locale(_browser_prefers(), list(words.languages())) or words.SOURCE
+
+
+def _browser_prefers() -> list[str]:
+    return [value.replace("-", "_") for value in request.accept_languages.values()]
 
 
 def day(value: date) -> str:
     """As a person says it: "Tue 17 Nov"."""
-    return _formatted(value, "EEE d MMM", language())
+    # For translators: a short date, as Unicode CLDR writes patterns: EEE the weekday, d the day, MMM the month.
+    return _formatted(value, gettext("EEE d MMM"), words.format_locale(language()))
 
 
 def full_day(value: date) -> str:
-    return _formatted(value, "full", language())
+    return _formatted(value, "full", words.format_locale(language()))
 
 
 def weekday(value: date) -> str:
     """Short: "Tue"."""
-    return _formatted(value, "EEE", language())
+    return _formatted(value, "EEE", words.format_locale(language()))
 
 
 def month_name(value: date, width: str = "wide") -> str:
-    """November, or its first letter when `width` is narrow."""
-    return _formatted(value, "LLLLL" if width == "narrow" else "LLLL", language())
+    """November, Nov where `width` is abbreviated, or N where it is narrow."""
+    return _formatted(
+        value, {"wide": "LLLL", "abbreviated": "LLL", "narrow": "LLLLL"}[width], words.format_locale(language())
+    )
 
 
 def number(value: int) -> str:
-    return str(format_decimal(value, locale=language()))
+    return str(format_decimal(value, locale=words.format_locale(language())))
 
 
 def file_size(count: int) -> str:
     """Bytes as a person reads them: 12.3 MB (powers of 1,000)."""
     power = min(len(SIZE_UNITS) - 1, max(0, (len(str(count)) - 1) // 3))
     value = round(count / 1000**power, 1 if power > 1 else 0)
-    return str(format_unit(value, SIZE_UNITS[power], length="short", locale=language()))
+    return str(format_unit(value, SIZE_UNITS[power], length="short", locale=words.format_locale(language())))
 
 
 def axis_hours(seconds: int) -> str:
@@ -123,7 +128,13 @@ def time_of_day(value: datetime, user: User, *, seconds: bool = False) -> str:
     rest = f"{value.minute:02}:{value.second:02}" if seconds else f"{value.minute:02}"
     if user.time_format == "24h":
         return f"{value.hour:02}:{rest}"
-    return f"{value.hour % 12 or 12}:{rest} {'am' if value.hour < 12 else 'pm'}"
+    half = _formatted_half(value.hour < 12, words.format_locale(language()))
+    return f"{value.hour % 12 or 12}:{rest} {half}"
+
+
+@lru_cache(maxsize=64)
+def _formatted_half(morning: bool, locale: str) -> str:
+    return str(format_time(time(0 if morning else 12), "a", locale=locale))
 
 
 class SpanShown(NamedTuple):
@@ -230,7 +241,7 @@ def register(app: Application) -> None:
         csrf_token=generate_csrf,
         other_zone=other_zone,
         one_day=timedelta(days=1),
-        languages=LANGUAGES,
+        languages=words.languages(),
         running_timers=running,
         stamp=stamp,
         ranges=RANGES,

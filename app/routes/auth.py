@@ -13,7 +13,7 @@ from app.errors import NotFound, Refused, TooManyAttempts
 from app.forms.accounts import PasswordForm, ProfileForm, SignInForm
 from app.models import User
 from app.models.user import avatar_folder
-from app.routes import access, answers
+from app.routes import access, answers, words
 from app.services import accounts, avatars, sign_in
 
 blueprint = Blueprint("auth", __name__)
@@ -179,7 +179,7 @@ def _profile_form(user: User) -> ProfileForm:
         }
     )
     form = ProfileForm(CombinedMultiDict([request.form, stored]))
-    form.preferred_language.choices = [("", gettext("As the browser says")), *answers.LANGUAGES.items()]
+    form.preferred_language.choices = [("", gettext("As the browser says")), *words.languages().items()]
     return form
 
 

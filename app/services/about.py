@@ -23,7 +23,6 @@ class About:
     schema: str
     engine: str
     data_dir: Path
-    data_dir_reason: str
     keeping: mounts.Keeping
     file_system: str
     free: int | None
@@ -42,7 +41,6 @@ def about(session: Session, settings: Settings) -> About:
         schema=schema.head(),
         engine=_engine(session),
         data_dir=settings.data_dir,
-        data_dir_reason=settings.data_dir_reason,
         keeping=mounts.keeping(settings.data_dir),
         file_system=mounts.file_system(settings.data_dir),
         free=_free(settings.data_dir),

@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -59,19 +61,22 @@ def claim_uploads(session: Session, root: Path) -> None:
     adopt_uploads(session, root)
 
 
-def volume_warning(settings: Settings) -> str | None:
-    """The sentence for an operator whose data would go with the container, or None."""
+def volume_warning(settings: Settings) -> Any:
+    """The sentence (lazy) for an operator whose data would go with the container, or None."""
     found = mounts.keeping(settings.data_dir)
     if found is mounts.Keeping.IMAGE:
-        where = f"{settings.data_dir} lies inside the container"
-    elif found is mounts.Keeping.ANONYMOUS:
-        where = f"{settings.data_dir} lies on a volume without a name"
-    else:
-        return None
-    return (
-        f"{where}: everything in it is lost when the container is replaced. Mount a named volume or a folder there, "
-        f"such as app_data:{settings.data_dir}."
-    )
+        return _(
+            "%(folder)s lies inside the container: everything in it is lost when the container is replaced. Mount a "
+            "named volume or a folder there, such as app_data:%(folder)s.",
+            folder=settings.data_dir,
+        )
+    if found is mounts.Keeping.ANONYMOUS:
+        return _(
+            "%(folder)s lies on a volume without a name: everything in it is lost when the container is replaced. "
+            "Mount a named volume or a folder there, such as app_data:%(folder)s.",
+            folder=settings.data_dir,
+        )
+    return None
 
 
 def uploads_problem(session: Session, root: Path) -> str | None:
