@@ -32,7 +32,12 @@ PAGES = (
     "/profile",
     "/profile/edit",
     "/profile/password",
+    "/reports",
+    "/tags",
+    "/tags/1",
+    "/trash",
     "/admin/users",
+    "/admin/about",
     "/nowhere",
 )
 
@@ -122,7 +127,7 @@ def test_the_page_is_usable_at_twice_the_size(open_page: Callable[..., Page], fu
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
 
 
-@pytest.mark.parametrize("path", ["/", "/time-entries", "/projects", "/clients"])
+@pytest.mark.parametrize("path", ["/time-entries", "/projects", "/clients", "/reports"])
 def test_an_empty_page_offers_what_to_do_first(open_page: Callable[..., Page], tmp_path: Path, path: str) -> None:
     with served(tmp_path / "data") as site:
         page = open_page()
