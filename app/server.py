@@ -11,7 +11,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from sqlalchemy import Engine
 
-from app import clock, db
+from app import clock, db, jobs
 from app.config import Settings
 from app.db import POOL_SIZE, Application
 from app.errors import CannotStart
@@ -46,7 +46,13 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
         log_access=False,
         log_level=LogLevels.error,  # what it says below that is about itself
         websockets=False,
-    ).serve(target_loader=lambda: app, wrap_loader=False)
+    ).serve(target_loader=lambda: _in_worker(app), wrap_loader=False)
+
+
+def _in_worker(app: Application) -> Application:
+    """Called in the forked worker: threads do not cross a fork."""
+    jobs.start(app)
+    return app
 
 
 def _refuse_taken_address(host: str, port: int) -> None:
