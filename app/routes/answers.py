@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote, urlsplit
 
+from babel import Locale, UnknownLocaleError
 from babel.core import negotiate_locale
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
@@ -76,6 +77,20 @@ def _language() -> str:
 
 def _browser_prefers() -> list[str]:
     return [value.replace("-", "_") for value in request.accept_languages.values()]
+
+
+def habits() -> tuple[int, str]:
+    """What the country of the browser's first language is used to: the first day of the week (0 is Monday), the clock.
+
+    By Unicode CLDR; a language without a country counts for the country most of its speakers live in.
+    """
+    for preferred in _browser_prefers():
+        try:
+            locale = Locale.parse(preferred)
+        except (ValueError, UnknownLocaleError):
+            continue
+        return locale.first_week_day, "12h" if "a" in locale.time_formats["short"].pattern else "24h"
+    return 0, "24h"
 
 
 def day(value: date) -> str:

@@ -60,6 +60,7 @@ def set_up_here() -> Response | str | tuple[str, int]:
     except Conflict as conflict:
         answers.say(str(conflict))
         return answers.see_other(url_for("auth.login"))
+    user.week_start, user.time_format = answers.habits()
     return _let_in(user)
 
 
@@ -78,7 +79,11 @@ def join_here(token: str) -> Response | tuple[str, int]:
     try:
         person = accounts.person_of_link(db.session(), token, clock.now())
         if form.validate():
-            return _let_in(accounts.use_link(db.session(), token, form.password.data or "", clock.now()))
+            is_new = person.password_hash is None
+            user = accounts.use_link(db.session(), token, form.password.data or "", clock.now())
+            if is_new:
+                user.week_start, user.time_format = answers.habits()
+            return _let_in(user)
     except NotFound:
         return render_template("welcome/link_spent.html"), NotFound.status
     except Refused as refused:
@@ -106,6 +111,7 @@ def register_here() -> Response | tuple[str, int]:
                 password=form.password.data or "",
                 full_name=form.full_name.data,
             )
+            user.week_start, user.time_format = answers.habits()
             return _let_in(user)
     except Refused as refused:
         form.refuse(refused)

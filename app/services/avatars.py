@@ -29,7 +29,7 @@ _SENTENCES = {
     pictures.Reason.TOO_MANY_PIXELS: _(
         "The picture has too many pixels: 50 megapixels are the most, for WebP 20. Make it smaller and try again."
     ),
-    pictures.Reason.NEEDS_CONVERSION: _("HEIC and AVIF pictures cannot be read here. Save it as JPEG and try again."),
+    pictures.Reason.NEEDS_CONVERSION: _("HEIC and AVIF cannot be read here. Save the picture as JPEG and try again."),
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from flask_babel import lazy_gettext as _
 from sqlalchemy import Select, func, select
@@ -43,7 +44,7 @@ def save_project(
     """Adds a project, or changes the one given. Raises Refused for a name the client's open projects have."""
     alone(session, user)
     if _is_taken(session, _open_of_name(name, client.id if client else None), project):
-        raise Refused(_("This client has a project of this name already."), "name")
+        raise Refused(_taken_project_name(client is not None), "name")
     if project is None:
         project = Project(created_by_id=user.id, created_at=now)
         session.add(project)
@@ -80,9 +81,15 @@ def refuse_taken_name(session: Session, record: Client | Project | Tag) -> None:
     if isinstance(record, Client) and _is_taken(session, _of_client_name(record.name), record):
         raise Conflict(_("There is another client of this name now. Rename that one first."))
     if isinstance(record, Project) and _is_taken(session, _open_of_name(record.name, record.client_id), record):
-        raise Conflict(_("This client has an open project of this name. Rename one of them first."))
+        raise Conflict(_("There is another project of this name now. Rename one of them first."))
     if isinstance(record, Tag) and _tags_in_any_case(session, {record.name.casefold(): record.name}):
         raise Conflict(_("There is another tag of this name now. Rename that one first."))
+
+
+def _taken_project_name(of_client: bool) -> Any:
+    if of_client:
+        return _("This client has a project of this name already.")
+    return _("There is a project of this name already.")
 
 
 def _of_client_name(name: str) -> Select[int]:

@@ -18,7 +18,7 @@ def set_up(page: Page, site: Site) -> None:
     page.get_by_label("New password", exact=True).fill(PASSWORD)
     page.get_by_label("New password again").fill(PASSWORD)
     page.get_by_label("Company").fill("Acme")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Finish").click()
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
 
 
