@@ -50,8 +50,8 @@ def act(session: Session, user: User, now: datetime) -> Iterator[Act]:
         return
     for entry, former in doing.formers:
         entry.updated_at = now
-        if former is not None:
-            flag_modified(entry, "updated_at")  # or other tags alone, in the same second, would leave the version
+        if former is not None and not session.is_modified(entry, include_collections=False):
+            _count_up(entry, former)
     user.changes += 1
     session.flush()
     session.add_all(_change(doing.name, user, entry, former, now) for entry, former in doing.formers)
@@ -91,6 +91,12 @@ def bring_back(session: Session, user: User, entry: TimeEntry, *, now: datetime)
     with act(session, user, now) as undeleting:
         undeleting.changes(entry)
         _undelete(session, entry)
+
+
+def _count_up(entry: TimeEntry, former: str) -> None:
+    """Other tags alone, in the same second, would leave the version where it is; what was flushed already has grown."""
+    if entry.version == json.loads(former)["version"]:
+        flag_modified(entry, "updated_at")
 
 
 def _changes(session: Session, user: User, name: str) -> list[TimeEntryChange]:
@@ -147,6 +153,7 @@ def _snapshot(entry: TimeEntry) -> str:
     """Tags only where they were loaded: an act that does not read them does not change them."""
     values: dict[str, Any] = {name: getattr(entry, name) for name in _PLAIN}
     values |= {name: _seconds(getattr(entry, name)) for name in _INSTANTS}
+    values["version"] = entry.version
     values["local_date"] = entry.local_date.isoformat()
     values["tags"] = [tag.id for tag in entry.tags] if "tags" in entry.__dict__ else None
     return json.dumps(values, ensure_ascii=False)
