@@ -10,6 +10,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from app import clock, config, db
+from app.cli_demo import demo_command
 from app.cli_imports import import_group
 from app.command_line import ready_database
 from app.config import InvalidSetting
@@ -181,6 +182,7 @@ def migrate_uploads(options: tuple[str, ...]) -> None:
 
 
 main.add_command(import_group)
+main.add_command(demo_command)
 
 
 def _what_only_the_database_knows(tally: relocate.Tally) -> Sequence[str]:

@@ -1,0 +1,7 @@
+"""A company that never was, to try TimeTracker on: made as a whole, marked, and taken away as a whole."""
+
+from app.services.demo.adding import add, is_there
+from app.services.demo.plan import MOST_PROJECTS, MOST_USERS, MOST_YEARS, Made, Plan, Removed
+from app.services.demo.removal import remove
+
+__all__ = ["MOST_PROJECTS", "MOST_USERS", "MOST_YEARS", "Made", "Plan", "Removed", "add", "is_there", "remove"]
