@@ -104,7 +104,15 @@ def _people(random: Random) -> Iterator[Person]:
 
 def _internal(words: Words, number: int, first: date) -> Project:
     name, tasks = next(islice(_endless_pairs(words.internal), number, None))
-    return Project(name, "", number % COLORS, billable=False, opens=first, closes=None, tasks=_tasks(words, tasks))
+    return Project(
+        name,
+        "",
+        number % COLORS,
+        billable=False,
+        opens=first,
+        closes=None,
+        tasks=_tasks(words, tasks, has_client=False),
+    )
 
 
 def _for_clients(random: Random, words: Words, clients: Sequence[str], first: date, today: date) -> Iterator[Project]:
@@ -122,8 +130,11 @@ def _for_clients(random: Random, words: Words, clients: Sequence[str], first: da
         yield Project(name, clients[nth], color, billable, opens, closes, _tasks(words, tasks))
 
 
-def _tasks(words: Words, names: Sequence[str]) -> tuple[Task, ...]:
-    return tuple(Task(name, words.phrases[name]) for name in names)
+def _tasks(words: Words, names: Sequence[str], *, has_client: bool = True) -> tuple[Task, ...]:
+    return tuple(
+        Task(name, tuple(phrase for phrase in words.phrases[name] if has_client or "{client}" not in phrase))
+        for name in names
+    )
 
 
 def _endless(names: Sequence[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from app import clock
 from app.clock import HOUR, MINUTE
 from app.services.demo.free_days import absences, holidays
 
-USUAL = int(2.15 * HOUR)  # what goes by for each entry, breaks included, unless more are asked for
+USUAL = int(2.4 * HOUR)  # what goes by for each entry, breaks included, unless more are asked for
 TIGHTEST = 75  # seconds that must go by for each entry, so that none is shorter than a minute
 _SHORTEST_SHIFT = 30 * MINUTE
 _GRID = 5 * MINUTE  # what people type
@@ -128,7 +128,7 @@ def _cut(shift: Shift, count: int, random: Random) -> list[Span]:
     """`count` spans of a shift, of all lengths, with short breaks."""
     by_hand = shift.by_hand and shift.seconds >= count * 2 * _GRID
     least, step = (_GRID, _GRID) if by_hand else (MINUTE, 1)
-    weights = list(accumulate(random.random() ** 2 + 0.2 for _ in range(count)))
+    weights = list(accumulate(random.random() ** 3 + 0.06 for _ in range(count)))
     scale = (shift.seconds - count * least) / weights[-1]
     found, start = list[Span](), 0
     for number, weight in enumerate(weights, 1):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Words:
     """`projects` are names with their tasks, `internal` ones have no client and are not billable.
 
-    `phrases` are what people write of a task; `{client}` and `{thing}` stand for words of the moment.
+    `phrases` are what people write of a task; `{client}` and `{thing}` stand for words of the moment. Some of each
+    task's do without a client.
     """
 
     clients: tuple[str, ...]
@@ -17,7 +18,6 @@ class Words:
     things: tuple[str, ...]
     tags: tuple[str, ...]
     loose: tuple[str, ...]  # said of time that is on no project
-    us: str  # who an internal project is for
 
 
 GIVEN_NAMES = (
@@ -60,7 +60,7 @@ ENGLISH = Words(
             "Layout for small screens", "Feedback from {client} worked in", "Pictures for the {thing}",
         ),
         "Development": (
-            "Fix login redirect", "Build the {thing}", "Clean up the {thing}", "Review Jonas's changes",
+            "Fix login redirect", "Build the {thing}", "Clean up the {thing}", "Review a colleague's changes",
             "Slow query in the {thing}", "Upgrade dependencies", "Deploy to staging", "Release", "Export as CSV",
             "Time zone bug in the {thing}", "Write tests for the {thing}",
         ),
@@ -87,7 +87,6 @@ ENGLISH = Words(
     ),
     tags=("urgent", "on site", "remote", "workshop", "overtime", "warranty", "pairing", "bug", "idea"),
     loose=("Mail", "Tidy up", "Coffee with a friend of the house", "Train ride", ""),
-    us="the team",
 )  # fmt: skip
 
 GERMAN = Words(
@@ -123,7 +122,7 @@ GERMAN = Words(
         ),
         "Entwicklung": (
             "Weiterleitung nach der Anmeldung repariert", "{thing} gebaut", "{thing} aufgeräumt",
-            "Änderungen von Jonas geprüft", "Langsame Abfrage: {thing}", "Abhängigkeiten erneuert",
+            "Änderungen von Kollegen geprüft", "Langsame Abfrage: {thing}", "Abhängigkeiten erneuert",
             "Auf die Testumgebung gebracht", "Veröffentlichung", "CSV-Export", "Zeitzonenfehler: {thing}",
             "Tests geschrieben: {thing}",
         ),
@@ -150,7 +149,6 @@ GERMAN = Words(
     ),
     tags=("dringend", "vor Ort", "unterwegs", "Workshop", "Überstunden", "Kulanz", "zu zweit", "Fehler", "Idee"),
     loose=("Mails", "Aufgeräumt", "Kaffee mit einem Freund des Hauses", "Bahnfahrt", ""),
-    us="dem Team",
 )  # fmt: skip
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN}

@@ -76,9 +76,7 @@ class Desk:
         if random.random() < _WITHOUT_TEXT:
             return ""
         phrase, thing = random.choice(task.phrases), random.choice(self._words.things)
-        if "{" not in phrase:
-            return phrase
-        said = phrase.replace("{client}", project.client or self._words.us).replace("{thing}", thing)
+        said = phrase.replace("{client}", project.client).replace("{thing}", thing)
         return said[0].upper() + said[1:]
 
     def _some_tags(self, random: Random) -> Sequence[int]:
