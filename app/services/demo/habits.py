@@ -83,7 +83,7 @@ def shifts(habit: Habit, period: Period, seed: str, *, language: str) -> Iterato
             continue
         midnight = clock.day_bounds(day, period.zone)[1]
         for hours, (by_hand, late, longer) in zip(habit.hours, drawn, strict=True):
-            begins, ends = hours[0] * MINUTE + late, hours[1] * MINUTE + longer
+            begins, ends = max(0, hours[0] * MINUTE + late), hours[1] * MINUTE + longer
             if by_hand:
                 begins, ends = begins // _GRID * _GRID, ends // _GRID * _GRID
             planned, end = _instant(day, begins, period.zone), min(period.now, _instant(day, ends, period.zone))
