@@ -56,8 +56,8 @@ def test_without_an_administrator_it_says_so(command: Callable[..., Result], set
     assert "set TimeTracker up: it has no administrator yet" in result.stdout
 
 
-def test_the_upload_folder_is_marked(command: Callable[..., Result], settings: Settings) -> None:
-    command("--users", "1", "--entries", "0")
+def test_the_upload_folder_is_marked_before_anything(command: Callable[..., Result], settings: Settings) -> None:
+    command("--remove")
     assert marker.read(settings.upload_folder)
 
 

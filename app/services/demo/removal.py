@@ -18,7 +18,7 @@ from app.services import accounts, avatars, uploads
 from app.services.demo.plan import Progress, Removed
 
 BATCH = 2000  # entries with their tags and changes: a tenth of a second here
-_FEW = 500  # records of the catalogue
+_FEW = 25  # records of the catalogue: PostgreSQL walks over what is left of a million deleted entries for each project
 
 _Record = type[Client] | type[Project] | type[Task] | type[Tag]
 

@@ -225,11 +225,17 @@ def test_small_and_large_companies_are_made(app: Application, session: Session, 
     assert len({user.username for user in people(session)}) == users
 
 
+@pytest.mark.parametrize("within", [0, 60])
 def test_it_stops_when_it_is_taken_away_meanwhile(
-    app: Application, monkeypatch: pytest.MonkeyPatch, everything: Callable[[], dict[str, int]]
+    app: Application, monkeypatch: pytest.MonkeyPatch, everything: Callable[[], dict[str, int]], within: float
 ) -> None:
     monkeypatch.setattr(adding, "BATCH", 50)
     before = everything()
+
+    def begin_to_remove(_entries: int) -> None:
+        demo.remove(app.engine, now=NOON, within=within)
+
     with pytest.raises(Conflict, match="taken away while it was made"):
-        demo.add(app.engine, SMALL, now=NOON, progress=lambda _entries: demo.remove(app.engine, now=NOON))
+        demo.add(app.engine, SMALL, now=NOON, progress=begin_to_remove)
+    demo.remove(app.engine, now=NOON)
     assert everything() == before

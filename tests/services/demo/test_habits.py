@@ -18,6 +18,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 EVERY_DAY = frozenset(range(7))
 OFFICE = Habit(frozenset(range(5)), ((9 * 60, 12 * 60 + 30), (13 * 60 + 15, 17 * 60)), by_hand=0.3)
 NIGHTS = Habit(EVERY_DAY, ((14 * 60, 18 * 60), (22 * 60, 25 * 60 + 30)), by_hand=0.5)
+NO_BREAK = Habit(EVERY_DAY, ((8 * 60, 12 * 60), (12 * 60, 16 * 60)), by_hand=0.5)
 DAWN = Habit(EVERY_DAY, ((30, 4 * 60 + 30),), by_hand=0.5)
 
 
@@ -65,7 +66,7 @@ def test_what_begins_after_midnight_counts_for_the_next_day() -> None:
         assert any(clock.local(span.start, zone).hour == 1 for span in spans)
 
 
-@pytest.mark.parametrize("habit", [OFFICE, NIGHTS, DAWN])
+@pytest.mark.parametrize("habit", [OFFICE, NIGHTS, DAWN, NO_BREAK])
 @pytest.mark.parametrize("count", [1, 2, 300, 2_000, 40_000, 120_000])
 def test_spans_neither_overlap_nor_last_less_than_a_minute(habit: Habit, count: int) -> None:
     spans = filled(shifts(habit), count)

@@ -1,5 +1,6 @@
 """Clocks run for one or two people, started earlier today; entries are shared out by hours."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,15 @@ def test_at_work_the_clock_runs_for_who_is_there() -> None:
     running = {worker.person.full_name for worker in drawn_up(Plan(years=1), morning) if worker.running}
     assert running <= {"Mia Berger", "Jonas Weber", "Aylin Demir", "Lukas Novák"}
     assert len(running) == 2
+
+
+@pytest.mark.parametrize("minutes", range(-240, 0, 20))
+def test_a_clock_runs_since_work_began_at_the_earliest(minutes: int) -> None:
+    now = NOON + timedelta(minutes=minutes)
+    for worker in drawn_up(Plan(years=1), now):
+        today = list(replace(worker, running=None).shifts())[-1]
+        if worker.running and today.end == now:
+            assert today.start <= worker.running <= now
 
 
 def test_somebody_lives_in_another_zone() -> None:
