@@ -21,6 +21,7 @@ from app.routes import (
     auth,
     clients,
     dashboard,
+    demo,
     errors,
     health,
     projects,
@@ -112,6 +113,7 @@ def _add_routes(app: Application) -> None:
         pulse,
         reports,
         about,
+        demo,
         health,
     ):
         app.register_blueprint(module.blueprint)

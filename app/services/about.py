@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.config import VERSION, Settings
 from app.models import StoredFile, TimeEntry, User
-from app.services import doctor, schema
+from app.services import demo, doctor, schema
 from app.services.doctor import Finding
 from app.storage import mounts
 
@@ -31,6 +31,7 @@ class About:
     files_size: int
     people: int
     entries: int
+    has_demo: bool
     findings: list[Finding]
 
 
@@ -49,6 +50,7 @@ def about(session: Session, settings: Settings) -> About:
         files_size=int(size or 0),
         people=session.scalar(select(func.count()).select_from(User)) or 0,
         entries=session.scalar(select(func.count()).where(TimeEntry.deleted_at.is_(None))) or 0,
+        has_demo=demo.is_there(session),
         findings=doctor.examine(settings),
     )
 

@@ -3,5 +3,17 @@
 from app.services.demo.adding import add, is_there
 from app.services.demo.plan import MOST_PROJECTS, MOST_USERS, MOST_YEARS, Made, Plan, Removed
 from app.services.demo.removal import remove
+from app.services.demo.words import LANGUAGES
 
-__all__ = ["MOST_PROJECTS", "MOST_USERS", "MOST_YEARS", "Made", "Plan", "Removed", "add", "is_there", "remove"]
+__all__ = [
+    "LANGUAGES",
+    "MOST_PROJECTS",
+    "MOST_USERS",
+    "MOST_YEARS",
+    "Made",
+    "Plan",
+    "Removed",
+    "add",
+    "is_there",
+    "remove",
+]

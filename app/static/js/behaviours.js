@@ -77,6 +77,18 @@
     }
   });
 
+  // What takes longer than a moment says so on its button, and is not sent twice.
+  application.register("busy", class extends Controller {
+    static values = { words: String };
+
+    wait(event) {
+      if (this.sent) event.preventDefault();
+      this.sent = true;
+      const button = this.element.querySelector("button");
+      setTimeout(() => { button.textContent = this.wordsValue; }, 300);
+    }
+  });
+
   // A notice: said aloud, gone after ten seconds unless somebody is at it, taken back by Ctrl+Z.
   application.register("toast", class extends Controller {
     static targets = ["undo", "close"];
