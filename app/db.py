@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.engine.interfaces import Dialect, ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -40,6 +40,7 @@ from app.config import Settings
 BUSY_TIMEOUT_MS = 15_000
 POOL_SIZE = 64  # one connection for each blocking thread of the server
 POSTGRES_POOL = 30  # kept; under load up to 90, as a server allows 100 by default
+_PRIMARY = 0xFF  # of a result code of SQLite; what lies above says more closely why
 _READS = ("SELECT", "PRAGMA", "EXPLAIN", "WITH", "BEGIN")
 
 
@@ -123,6 +124,7 @@ def make_engine(settings: Settings) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "before_cursor_execute", _begin_before_writing)
+    event.listen(engine, "handle_error", _give_up_read_only)
     return engine
 
 
@@ -138,6 +140,13 @@ def _begin_before_writing(
 ) -> None:
     if not cursor.connection.in_transaction and not statement.lstrip().upper().startswith(_READS):
         cursor.execute("BEGIN IMMEDIATE")
+
+
+def _give_up_read_only(context: ExceptionContext) -> None:
+    """What was opened while the file could not be written stays read-only for good: all is opened anew after that."""
+    code = getattr(context.original_exception, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    if code & _PRIMARY == sqlite3.SQLITE_READONLY:
+        context.is_disconnect = True
 
 
 def use_wal(connection: Connection) -> None:

@@ -2,7 +2,9 @@
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Response, request
 from flask_babel import Babel
@@ -36,6 +38,8 @@ from app.routes import (
 )
 from app.services import installation, schema
 from app.storage.local import LocalStore
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 PUBLIC = (
@@ -150,8 +154,21 @@ def _serve_static_files(app: Flask) -> None:
     )
     for path in paths:
         files.add_file_to_dictionary(prefix + path.relative_to(STATIC).as_posix(), str(path))
-    app.wsgi_app = files  # type: ignore[method-assign]
+    app.wsgi_app = _unless_unreadable(files)  # type: ignore[method-assign, assignment]
     app.jinja_env.globals["static"] = lambda path: prefix + path
+
+
+def _unless_unreadable(files: WSGIApplication) -> WSGIApplication:
+    """A style sheet that cannot be opened, as too many files are, is no mistake of ours: 503 instead of 500."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return files(environ, start_response)
+        except OSError as error:
+            log.error("%s cannot be read: %s", environ["PATH_INFO"], error)  # noqa: TRY400 - the sentence says it all
+            return Response(status=503)(environ, start_response)
+
+    return answer
 
 
 def _protect_file(headers: dict[str, str], _path: str, _url: str) -> None:

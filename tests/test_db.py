@@ -94,6 +94,18 @@ class TestSQLite:
         assert not db.is_writing(session)
         assert tag_names(app) == []
 
+    def test_a_connection_that_can_only_read_is_given_up(self, app: Application) -> None:
+        """Opened while the file could not be written, it would refuse for ever what the others of the pool take."""
+        with app.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+
+        with pytest.raises(OperationalError, match="readonly"), db.transaction(app.engine) as session:
+            session.add(tag("too early"))
+        with db.transaction(app.engine) as session:
+            session.add(tag("afterwards"))
+
+        assert tag_names(app) == ["afterwards"]
+
     def test_a_reference_to_nobody_is_refused(self, session: Session) -> None:
         session.add(tag("one", created_by_id=999))
 

@@ -5,8 +5,12 @@ import sqlite3
 from http import HTTPStatus
 
 from flask import g, render_template, request
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from flask_babel import gettext
+from markupsafe import escape
+from sqlalchemy import inspect
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
@@ -69,12 +73,35 @@ def _page(status: int, sentence: str = "") -> Answer:
     _undo()
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         g.setdefault("running", [])
-    return render_template("error.html", status=status, sentence=sentence), status
+    try:
+        return render_template("error.html", status=status, sentence=sentence), status
+    except OSError as error:
+        log.error("the page about %s cannot be drawn: %s", status, error)  # noqa: TRY400 - the sentence says it all
+        return _bare_page(), 503
+
+
+def _bare_page() -> str:
+    """Nothing more can be read, not even a template: too many files are open, or the disk is broken."""
+    sentence = gettext("The server cannot show its pages just now. Nothing was changed; try again in a minute.")
+    return f'<!doctype html><meta charset="utf-8"><title>{gettext("Not just now")}</title><p>{escape(sentence)}</p>'
 
 
 def _undo() -> None:
-    """Whoever is signed in stays known to the page, as they were read: the database is not asked again."""
+    """Whoever is signed in stays known to the page, as they were read: the database is hardly ever asked again."""
     opened = g.get("session")
     if opened is not None:
         opened.expunge_all()
         opened.rollback()
+        _remember_person(opened)
+
+
+def _remember_person(opened: Session) -> None:
+    """A write that failed half-way forgot what was read; whoever cannot be read again sees the page of a stranger."""
+    person = g.get("user")
+    if person is None or not inspect(person).expired_attributes:
+        return
+    try:
+        opened.add(person)
+        opened.refresh(person)
+    except SQLAlchemyError:
+        g.pop("user")

@@ -5,13 +5,14 @@ import io
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from flask import abort
 from sqlalchemy import event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
@@ -71,6 +72,21 @@ def broken(app: Application, monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseE
         monkeypatch.setattr(dashboard, "dashboard", raise_it)
 
     return break_it
+
+
+@contextmanager
+def failing(app: Application, statement: str, error: Exception, *, for_good: bool = False) -> Iterator[None]:
+    """The database raises at the first such statement, and after it at all others if it is gone for good."""
+    met: list[str] = []
+
+    def fail(_conn: Any, _cursor: Any, sent: str, *_rest: Any) -> None:
+        if sent.startswith(statement) or met:
+            met.extend([sent] if for_good else [])
+            raise error
+
+    event.listen(app.engine, "before_cursor_execute", fail)
+    yield
+    event.remove(app.engine, "before_cursor_execute", fail)
 
 
 def full_disk() -> OperationalError:
@@ -290,6 +306,57 @@ class TestWhenThingsBreak:
         assert answer.status_code == 503
         assert "Not just now" in answer.text
         assert_protected(answer)
+
+    @pytest.mark.engines
+    @pytest.mark.parametrize(
+        ("status", "error"), [(503, full_disk()), (409, IntegrityError("", {}, Exception("twice")))]
+    )
+    def test_a_write_that_fails_half_way_is_answered_to_the_person_who_sent_it(
+        self, as_owner: Browser, app: Application, status: int, error: Exception
+    ) -> None:
+        """A flush that fails forgets what was read, and the page names the person."""
+        token = as_owner.token()
+        with failing(app, "INSERT INTO time_entries", error):
+            answer = as_owner.client.post("/timer/start", data={"csrf_token": token, "description": "x"})
+        assert answer.status_code == status
+        assert "Sign out" in answer.text
+
+    @pytest.mark.engines
+    def test_a_database_that_goes_away_half_way_still_leaves_a_page(self, as_owner: Browser, app: Application) -> None:
+        token = as_owner.token()
+        with failing(app, "INSERT INTO time_entries", full_disk(), for_good=True):
+            answer = as_owner.client.post("/timer/start", data={"csrf_token": token, "description": "x"})
+        assert answer.status_code == 503
+        assert "Not just now" in answer.text
+
+    def test_without_templates_there_are_still_words(
+        self, as_owner: Browser, monkeypatch: pytest.MonkeyPatch, session: Session
+    ) -> None:
+        """Too many open files, and no page was shown before: even the page about it cannot be read."""
+        token = as_owner.token()
+
+        def unreadable(*_args: Any, **_kwargs: Any) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr("app.routes.errors.render_template", unreadable)
+        monkeypatch.setattr(timer, "start", unreadable)
+        answer = as_owner.client.post("/timer/start", data={"csrf_token": token, "tags": "x"})
+        assert answer.status_code == 503
+        assert "Nothing was changed" in answer.text
+        assert_protected(answer)
+        assert session.execute(text("SELECT count(*) FROM tags")).scalar() == 0
+
+    def test_a_style_sheet_that_cannot_be_opened_is_not_called_a_mistake_of_ours(
+        self, stranger: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = re.search(r'href="(/static/[^"]+\.css)', stranger.get("/login").text)
+        assert found
+
+        def unreadable(*_args: Any) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr("whitenoise.responders.open", unreadable, raising=False)
+        assert stranger.get(found[1]).status_code == 503
 
     def test_a_full_disk_is_not_called_a_mistake_of_ours(
         self, as_owner: Browser, broken: Callable[[BaseException], None]
