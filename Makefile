@@ -7,9 +7,10 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 BIN := .venv/bin
+KILLS ?= 200
 RUN_LOCKS := requirements/runtime.txt requirements/build.txt
 
-.PHONY: help run setup test test-setup test-fast test-containers check format bench lock vendor words clean
+.PHONY: help run setup test test-setup test-fast test-crash test-containers check format bench lock vendor words clean
 
 help: ## What can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +30,9 @@ setup: .venv/installed ## Make .venv with what TimeTracker needs to run
 
 test: test-setup ## Everything: SQLite, PostgreSQL, browser
 	@$(BIN)/pytest -n auto --ignore=tests/containers $(ARGS)
+
+test-crash: .venv/tested ## Kill the server KILLS (200) times and look what is left; fill its disk, take its files
+	@$(BIN)/pytest -n auto --kills $(KILLS) tests/crash $(ARGS)
 
 test-containers: .venv/tested ## The image in a real engine (docker info must answer)
 	@$(BIN)/pytest -p no:randomly tests/containers $(ARGS)

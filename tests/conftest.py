@@ -32,6 +32,12 @@ PASSWORD = "correct horse battery"
 NOON = datetime(2026, 11, 17, 11, 0, tzinfo=UTC)  # a Tuesday; noon in Berlin
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For tests/crash; options are only known where pytest looks before it collects."""
+    parser.addoption("--kills", type=int, default=10, help="how often the crash proof kills the server")
+    parser.addoption("--crash-seed", type=int, default=None, help="repeats the chances of a crash proof that failed")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test marked `engines` runs on both; every other one on SQLite, where the two cannot differ."""
     if "engine_name" in metafunc.fixturenames:

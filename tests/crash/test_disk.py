@@ -1,0 +1,163 @@
+"""A disk that is full or read-only, files that cannot be opened: clear answers, and all is well without a restart."""
+
+import re
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.crash.conftest import House
+from tests.crash.ledger import Person
+from tests.crash.server import Server, Visit, injected, running
+
+PAGES = ("/", "/time-entries", "/time-entries.csv", "/projects", "/profile", "/timer")
+WRITING = "pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,unlink,mkdir"
+ALONE = ("unshare", "--map-root-user", "--mount")
+ON_A_SMALL_DISK = 'mount -t tmpfs -o size=8m none "$DATA_DIR" && cp -a "$DATA_DIR.seed/." "$DATA_DIR" && exec "$0" "$@"'
+
+
+@pytest.fixture
+def person(house: House) -> Person:
+    """Somebody who has a picture, whose timer runs and whose "last seen" is due to be written."""
+    owner = house.people[0]
+    with running(house.environment, house.log) as server:
+        house.sign_in(server.port)
+        with owner.visit(server.port) as visit:
+            assert owner.does(visit, "upload")[0] == 303
+            assert owner.does(visit, "start")[0] == 303
+    make_last_seen_due(house)
+    return owner
+
+
+def make_last_seen_due(house: House) -> None:
+    assert house.settings.sqlite_file
+    with closing(sqlite3.connect(house.settings.sqlite_file)) as connection, connection:
+        connection.execute("UPDATE user_sessions SET last_seen_at = last_seen_at - 3600")
+
+
+def test_a_full_disk(house: House, person: Person) -> None:
+    with on_a_small_disk(house) as server, person.visit(server.port) as visit:
+        ballast = Path(f"/proc/{server.worker}/root{house.settings.data_dir}/ballast")
+        fill(ballast)
+
+        assert_all_can_be_read(visit)
+        before = picture_of(visit)
+        assert_nothing_can_be_written(person, visit)
+        assert_all_can_be_read(visit)
+        assert picture_of(visit) == before
+
+        ballast.unlink()
+        assert_it_works_again(person, visit)
+    assert '"last seen" could not be written' in server.log.read_text()
+
+
+@pytest.mark.parametrize("error", ["EROFS", "EIO"])
+def test_a_disk_that_takes_no_writes(house: House, person: Person, error: str) -> None:
+    with running(house.environment, house.log) as server, person.visit(server.port) as visit:
+        before = picture_of(visit)
+        make_last_seen_due(house)
+        with injected(server.worker, WRITING, f"error={error}"):
+            assert_all_can_be_read(visit)
+            assert_nothing_can_be_written(person, visit)
+            assert_all_can_be_read(visit)
+            assert picture_of(visit) == before
+
+        house.examine(server.port)
+        assert_it_works_again(person, visit)
+        house.examine(server.port)
+    assert '"last seen" could not be written' in server.log.read_text()
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["before any page was shown", "after all pages were shown"])
+def test_too_many_open_files(house: House, person: Person, warm: bool) -> None:
+    with running(house.environment, house.log) as server, ExitStack() as stack:
+        visits = [stack.enter_context(someone.visit(server.port)) for someone in house.people]
+        for path in PAGES if warm else ["/_health"]:
+            assert {visit.get(path)[0] for visit in visits} == {200}
+        server.allow_open_files(server.open_files())
+
+        with ThreadPoolExecutor(len(visits)) as pool:
+            answers = [answer for found in pool.map(everything, house.people, visits) for answer in found]
+        assert {status for status, _page in answers} <= {200, 303, 503}
+        refusals = [page for status, page in answers if status == 503]
+        assert refusals
+        assert all("othing was changed" in page for page in refusals)
+        with pytest.raises(TimeoutError), Visit(server.port, patience=0.5) as late:
+            late.get("/_health")
+
+        server.allow_open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        for someone, visit in zip(house.people, visits, strict=True):
+            assert_it_works_again(someone, visit)
+        house.examine(server.port)
+
+
+def everything(person: Person, visit: Visit) -> list[tuple[int, str]]:
+    """All pages and acts, one after the other."""
+    shown = [visit.get(path) for path in PAGES]
+    done = [person.does(visit, verb) for verb in ("start", "upload", "enter", "stop")]
+    return [*((status, page.decode()) for status, page in shown), *done]
+
+
+def assert_all_can_be_read(visit: Visit) -> None:
+    for path in PAGES:
+        status, page = visit.get(path)
+        assert status == 200, (path, page)
+    assert visit.get(picture_of(visit))[0] == 200
+
+
+def assert_nothing_can_be_written(person: Person, visit: Visit) -> None:
+    answers = [person.does(visit, verb) for verb in ("start", "stop", "enter", "upload")]
+    with Visit(visit.connection.port) as stranger:
+        stranger.token = stranger.token_on("/login")
+        signing_in, page = stranger.post("/login", username="writer1", password=PASSWORD)
+    for status, text in [*answers, (signing_in, page.decode())]:
+        assert status == 503, text
+        assert "Not just now" in text
+        assert "othing was changed" in text
+
+
+def assert_it_works_again(person: Person, visit: Visit) -> None:
+    for verb in ("start", "stop", "enter", "start"):
+        assert person.does(visit, verb)[0] == 303
+    assert f"{len(person.acts) - 1}-red.png" in visit.get("/timer")[1].decode()
+    assert person.does(visit, "upload", "blue")[0] == 303
+    assert_all_can_be_read(visit)
+    with Visit(visit.connection.port) as machine:
+        assert machine.get("/_ready")[0] == 200
+
+
+def picture_of(visit: Visit) -> str:
+    found = re.search(r'src="(/uploads/avatars/[^"]+)"', visit.get("/profile")[1].decode())
+    assert found
+    return found[1]
+
+
+@contextmanager
+def on_a_small_disk(house: House) -> Iterator[Server]:
+    """A server that alone sees its data root: a small one, gone with it."""
+    if shutil.which(ALONE[0]) is None:
+        pytest.skip(f"{ALONE[0]} is not installed")
+    tried = subprocess.run([*ALONE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"nothing may be mounted here: {tried.stderr.decode().strip()}")
+    data = house.settings.data_dir
+    data.rename(f"{data}.seed")
+    data.mkdir()
+    with running(house.environment, house.log, before=(*ALONE, "sh", "-c", ON_A_SMALL_DISK)) as server:
+        yield server
+
+
+def fill(ballast: Path) -> None:
+    """To the last byte."""
+    with ballast.open("wb", buffering=0) as target:
+        for size in (1 << 16, 1 << 12, 1):
+            with suppress(OSError):
+                while target.write(b"\0" * size):
+                    pass
