@@ -69,7 +69,6 @@ def test_everything_is_there_after_all_but_the_data_folder_is_gone(
         start.get_by_role("button", name="Start").click()
         expect(page.get_by_role("group", name="Running timer")).to_contain_text("Fix <login>")
         face = upload_face(page, site, tmp_path)
-        page.close()  # an open page goes on asking the server that is gone
 
     with served(data) as site:
         page = open_page()
