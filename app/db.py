@@ -38,7 +38,7 @@ from sqlalchemy.types import TypeEngine
 from app.config import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-POOL_SIZE = 64  # one connection for each blocking thread of the server
+POOL_SIZE = 64  # one connection for each request at work
 POSTGRES_POOL = 30  # kept; under load up to 90, as a server allows 100 by default
 _PRIMARY = 0xFF  # of a result code of SQLite; what lies above says more closely why
 _READS = ("SELECT", "PRAGMA", "EXPLAIN", "WITH", "BEGIN")

@@ -8,6 +8,7 @@ import socket
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from sqlalchemy import Engine
 
@@ -18,11 +19,15 @@ from app.errors import CannotStart
 from app.factory import create_app
 from app.models import User
 from app.services import accounts, installation, schema
+from app.slow_senders import Turns
 from app.storage import relocate
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+WAITING = 448  # threads for requests whose bodies are still on their way
+HEAD_MS = 10_000  # how long the head of a request may take; it holds a connection, and no thread
+STOP_SECONDS = 5  # what is unfinished then is cut off: sooner than Docker would (10) or systemd
 GC_THRESHOLD = 10_000  # a page makes thousands of objects, and hardly any form cycles
 
 
@@ -30,7 +35,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
     """Serves until told to stop. Raises InvalidSetting, CannotStart."""
     settings = settings.listening_on(host, port)
     _refuse_taken_address(settings.host, settings.port)
-    app = prepare(settings)
+    app = Turns(prepare(settings), at_work=POOL_SIZE, waiting=WAITING)
     gc.freeze()  # the worker is a fork of this process: what is shared stays shared
     gc.set_threshold(GC_THRESHOLD)
     multiprocessing.set_start_method("fork", force=True)
@@ -40,8 +45,10 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=1,
-        blocking_threads=POOL_SIZE,
+        blocking_threads=POOL_SIZE + WAITING,
         backlog=BACKLOG,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_MS),
+        workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
         log_access=False,
         log_level=LogLevels.error,  # what it says below that is about itself

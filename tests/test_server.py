@@ -11,12 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from app import config, factory, server
+from app import config, db, factory, server
 from app.errors import CannotStart
 from app.services import schema
 from app.storage import relocate
@@ -70,6 +70,7 @@ def serving(data: Path, port: int) -> Iterator[Running]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     running = Running(process, port)
     try:
@@ -77,7 +78,7 @@ def serving(data: Path, port: int) -> Iterator[Running]:
         yield running
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # the worker too, which holds the other end of what it says
             process.communicate()
 
 
@@ -107,6 +108,33 @@ def test_a_fresh_start_leads_to_the_set_up_ends_by_sigterm_and_the_next_one_keep
     assert "/setup" not in second.said
     assert (data / "secret_key").read_text() == key
     assert timetracker(data, "user", "list").stdout == "ada\tadmin\t\t\n"
+
+
+class TestSlowSenders:
+    def test_stop_nobody(self, tmp_path: Path) -> None:
+        """More of them than there are turns; granian has no deadline for a body."""
+        with serving(tmp_path, free_port()) as running, slow_senders(running, db.POOL_SIZE + 36):
+            assert running.status("/_health") == 200
+            assert running.status("/setup") == 200
+            assert running.status("/_ready") == 200
+
+    def test_do_not_keep_a_server_that_is_told_to_end(self, tmp_path: Path) -> None:
+        with serving(tmp_path, free_port()) as running, slow_senders(running, 1):
+            before = time.monotonic()
+            assert running.stop() == 0
+        assert time.monotonic() - before < 10, "Docker would have killed it"
+
+
+@contextmanager
+def slow_senders(running: Running, count: int) -> Iterator[None]:
+    """So many connections, each with the head of a form, one byte of its body, and nothing more."""
+    port = int(running.address.rpartition(":")[2])
+    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+    with ExitStack() as stack:
+        for _ in range(count):
+            sender = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            sender.sendall(head + b"Content-Type: application/x-www-form-urlencoded\r\n\r\nu")
+        yield
 
 
 class TestAnAddress:
