@@ -63,10 +63,10 @@ class Running:
 
 
 @contextmanager
-def serving(data: Path, port: int) -> Iterator[Running]:
+def serving(data: Path, port: int, **environment: str) -> Iterator[Running]:
     process = subprocess.Popen(
         [COMMAND, "serve", "--port", str(port)],
-        env={"DATA_DIR": str(data), "PATH": os.environ["PATH"]},
+        env={"DATA_DIR": str(data), "PATH": os.environ["PATH"], **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

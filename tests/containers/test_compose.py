@@ -1,12 +1,13 @@
 """`docker compose` itself: what people entrust to it survives every update, and goes only with the volume."""
 
 from tests.containers.compose import Project
-from tests.containers.house import House, picture
+from tests.containers.house import House
+from tests.visitor import picture
 
 
 def test_a_face_and_an_hour_survive_updates_and_go_only_with_the_volume(project: Project) -> None:
     house = project.up()
-    house.set_up()
+    house.set_up_by_link()
     face = house.upload(picture())
     house.record("an hour")
     first = project.container()
@@ -25,7 +26,7 @@ def test_a_face_and_an_hour_survive_updates_and_go_only_with_the_volume(project:
 def assert_all_there(house: House, face: str) -> None:
     house.sign_in()
     assert house.get(face)
-    assert "an hour" in house.entries()
+    assert "an hour" in house.get("/time-entries?range=all")
 
 
 def test_postgresql_is_there_only_for_whoever_asks(project: Project) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.containers.compose import Project
-from tests.containers.house import CHECKOUT, IMAGE, picture, run
+from tests.containers.house import CHECKOUT, IMAGE, run
+from tests.visitor import picture
 
 GUIDE = CHECKOUT / "docs" / "operate" / "moving-avatars.md"
 NAMES = ["avatar_1_0123abcd.png", "avatar_2_0123abcd.png"]
