@@ -1,5 +1,6 @@
 """An engine, the image, and names that no other container has. Everything is skipped where no engine answers."""
 
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ from tests.containers.house import IMAGE, run
 @pytest.fixture(scope="session")
 def image() -> str:
     """Built once."""
-    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("no container engine answers")
     run("docker", "build", "--quiet", "--tag", IMAGE, ".")
     return IMAGE
@@ -22,11 +26,12 @@ def image() -> str:
 
 @pytest.fixture
 def name(image: str) -> Iterator[str]:
-    """A name for one test's containers and volumes, removed with all they held."""
+    """A name for one test's containers, volumes and network, removed with all they held."""
     name = f"tt-{uuid.uuid4().hex[:8]}"
     yield name
     subprocess.run(["docker", "rm", "--force", "--volumes", name, f"{name}-old"], capture_output=True, check=False)
     subprocess.run(["docker", "volume", "rm", "--force", name], capture_output=True, check=False)
+    subprocess.run(["docker", "network", "rm", "--force", f"{name}_default"], capture_output=True, check=False)
 
 
 @pytest.fixture
