@@ -35,7 +35,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
     """Serves until told to stop. Raises InvalidSetting, CannotStart."""
     settings = settings.listening_on(host, port)
     _refuse_taken_address(settings.host, settings.port)
-    app = Turns(prepare(settings), at_work=POOL_SIZE, waiting=WAITING)
+    app = prepare(settings)
     gc.freeze()  # the worker is a fork of this process: what is shared stays shared
     gc.set_threshold(GC_THRESHOLD)
     multiprocessing.set_start_method("fork", force=True)
@@ -56,10 +56,10 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
     ).serve(target_loader=lambda: _in_worker(app), wrap_loader=False)
 
 
-def _in_worker(app: Application) -> Application:
+def _in_worker(app: Application) -> Turns:
     """Called in the forked worker: threads do not cross a fork."""
     jobs.start(app)
-    return app
+    return Turns(app, at_work=POOL_SIZE, waiting=WAITING)
 
 
 def _refuse_taken_address(host: str, port: int) -> None:
