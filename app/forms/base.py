@@ -20,7 +20,10 @@ class BaseForm(Form):
         """What WTForms itself says is said in the language of the page."""
 
         def get_translations(self, _form: Any) -> Any:
-            return i18n.get_translations((str(get_locale() or "en"),))
+            try:
+                return i18n.get_translations((str(get_locale() or "en"),))
+            except FileNotFoundError:  # a language we speak and WTForms does not
+                return i18n.DummyTranslations()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

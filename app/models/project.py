@@ -38,9 +38,9 @@ class Project(Archivable, Base):
         return super().visible_to(user).options(joinedload(cls.client))
 
     @classmethod
-    def in_trash(cls, user: User) -> Select[Self]:
+    def in_trash(cls, user: User, now: datetime) -> Select[Self]:
         """What the person may bring back, with its clients."""
-        return super().in_trash(user).options(joinedload(cls.client))
+        return super().in_trash(user, now).options(joinedload(cls.client))
 
 
 class Task(Base):

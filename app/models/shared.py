@@ -30,9 +30,9 @@ class Shared:
         return select(cls).where(cls.deleted_at.is_(None))
 
     @classmethod
-    def in_trash(cls, user: User) -> Select[Self]:
-        """What the person may bring back."""
-        resting = select(cls).where(cls.deleted_at.is_not(None))
+    def in_trash(cls, user: User, now: datetime) -> Select[Self]:
+        """What the person may bring back, for 30 days."""
+        resting = select(cls).where(cls.deleted_at >= now - RESTS)
         return resting if user.is_admin else resting.where(cls.created_by_id == user.id)
 
     @classmethod
@@ -49,9 +49,9 @@ class Shared:
         return found
 
     @classmethod
-    def load_from_trash(cls, session: Session, user: User, record_id: int) -> Self:
+    def load_from_trash(cls, session: Session, user: User, record_id: int, now: datetime) -> Self:
         """Raises NotFound."""
-        return cls._found(session, cls.in_trash(user), record_id)
+        return cls._found(session, cls.in_trash(user, now), record_id)
 
     @classmethod
     def _found(cls, session: Session, among: Select[Any], record_id: int) -> Self:

@@ -30,7 +30,7 @@ from app import clock
 from app.db import Base, Instant, lock
 from app.errors import Forbidden, NotFound
 from app.models.project import Project, Tag, Task
-from app.models.shared import LARGEST_ID
+from app.models.shared import LARGEST_ID, RESTS
 from app.models.user import User
 
 DESCRIPTION_LENGTH = 3000
@@ -198,17 +198,17 @@ class TimeEntry(Base):
         return found
 
     @classmethod
-    def in_trash(cls, user: User) -> Select[Self]:
-        """What the person deleted, an administrator too only of their own."""
-        return select(cls).where(cls.user_id == user.id, cls.deleted_at.is_not(None))
+    def in_trash(cls, user: User, now: datetime) -> Select[Self]:
+        """What the person deleted in the last 30 days, an administrator too only of their own."""
+        return select(cls).where(cls.user_id == user.id, cls.deleted_at >= now - RESTS)
 
     @classmethod
-    def load_from_trash(cls, session: Session, user: User, entry_id: int) -> Self:
+    def load_from_trash(cls, session: Session, user: User, entry_id: int, now: datetime) -> Self:
         """Held against other changes until the commit. Raises NotFound."""
         if entry_id > LARGEST_ID:
             raise NotFound
         lock(session, user)
-        found = session.scalar(cls.with_subject(cls.in_trash(user).where(cls.id == entry_id)))
+        found = session.scalar(cls.with_subject(cls.in_trash(user, now).where(cls.id == entry_id)))
         if found is None:
             raise NotFound
         return found

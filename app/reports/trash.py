@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Select
@@ -17,32 +17,34 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Trash:
-    """The latest of each kind, at most MOST; what rested longer than 30 days is no longer shown."""
+    """A page of each kind, the latest first; `more` where there is a further page of any."""
 
     entries: Sequence[TimeEntry]
     clients: Sequence[Client]
     projects: Sequence[Project]
     tags: Sequence[Tag]
+    more: bool
 
     @property
     def is_empty(self) -> bool:
         return not (self.entries or self.clients or self.projects or self.tags)
 
 
-def trash(session: Session, user: User, now: datetime) -> Trash:
-    since = now - RESTS
-    return Trash(
-        entries=session.scalars(_latest(TimeEntry.with_subject(TimeEntry.in_trash(user)), TimeEntry, since)).all(),
-        clients=session.scalars(_latest(Client.in_trash(user), Client, since)).all(),
-        projects=session.scalars(_latest(Project.in_trash(user), Project, since)).all(),
-        tags=session.scalars(_latest(Tag.in_trash(user), Tag, since)).all(),
-    )
+def trash(session: Session, user: User, now: datetime, *, page: int = 1) -> Trash:
+    entries = _page(session, TimeEntry.with_subject(TimeEntry.in_trash(user, now)), TimeEntry, page)
+    clients = _page(session, Client.in_trash(user, now), Client, page)
+    projects = _page(session, Project.in_trash(user, now), Project, page)
+    tags = _page(session, Tag.in_trash(user, now), Tag, page)
+    more = max(map(len, (entries, clients, projects, tags))) > MOST
+    return Trash(entries[:MOST], clients[:MOST], projects[:MOST], tags[:MOST], more)
 
 
 def days_left(deleted_at: datetime, now: datetime) -> int:
-    """Whole days until it is gone for good, at least one."""
-    return max(1, (deleted_at + RESTS - now).days)
+    """Days until it is gone for good, a day begun counted as one."""
+    return -((now - deleted_at - RESTS) // timedelta(days=1))
 
 
-def _latest(found: Select[T], kind: type[T], since: datetime) -> Select[T]:
-    return found.where(kind.deleted_at >= since).order_by(kind.deleted_at.desc(), kind.id.desc()).limit(MOST)
+def _page(session: Session, found: Select[T], kind: type[T], page: int) -> Sequence[T]:
+    """A page, and one more where there are further ones."""
+    latest = found.order_by(kind.deleted_at.desc(), kind.id.desc())
+    return session.scalars(latest.limit(MOST + 1).offset((page - 1) * MOST)).all()

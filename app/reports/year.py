@@ -12,7 +12,7 @@ from app.models import TimeEntry, User
 from app.reports.charts import Scale, scale
 from app.reports.time_entries import elapsed
 
-LEVELS = 4
+STEPS = (2 * clock.HOUR, 4 * clock.HOUR, 6 * clock.HOUR)  # where a day's square gets darker; the same for every year
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Month:
 
 @dataclass(frozen=True)
 class YearDay:
-    """`week` and `weekday` say where it stands (both from 0), `level` how full it is: 0 is nothing, 4 the fullest."""
+    """`week` and `weekday` say where it stands (both from 0), `level` how full it is, 0 (nothing) to 4 (six hours)."""
 
     day: date
     seconds: int
     week: int
     weekday: int
     level: int
+    is_today: bool
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Year:
     scale: Scale
     earlier: bool
     later: bool
+    is_past: bool
 
     @property
     def seconds(self) -> int:
@@ -66,15 +68,17 @@ def year(session: Session, user: User, number: int, now: datetime) -> Year:
     first, last = date(number, 1, 1), date(number, 12, 31)
     asked = {"user_id": user.id, "first": first, "last": last, "now": now}
     sums = {day: (int(total), int(billable or 0)) for day, total, billable in session.execute(_sums(), asked)}
-    months = [_month(number, month, sums, clock.local_date(now, user.zone)) for month in range(1, 13)]
+    today = clock.local_date(now, user.zone)
+    months = [_month(number, month, sums, today) for month in range(1, 13)]
     earliest, latest = session.execute(_span(), {"user_id": user.id}).one()
     return Year(
         year=number,
         months=months,
-        days=_days(first, last, sums, user.week_start),
+        days=_days(first, last, sums, user.week_start, today),
         scale=scale(max(month.seconds for month in months)),
         earlier=earliest is not None and earliest < first,
         later=latest is not None and latest > last,
+        is_past=last < today,
     )
 
 
@@ -86,16 +90,19 @@ def _month(year: int, month: int, sums: dict[date, tuple[int, int]], today: date
     )
 
 
-def _days(first: date, last: date, sums: dict[date, tuple[int, int]], week_start: int) -> list[YearDay]:
-    fullest = max((total for total, _ in sums.values()), default=0) or 1
+def _days(first: date, last: date, sums: dict[date, tuple[int, int]], week_start: int, today: date) -> list[YearDay]:
     begins = clock.week_start(first, week_start)
     days = []
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
         week, weekday = divmod((day - begins).days, 7)
         seconds = sums.get(day, (0, 0))[0]
-        days.append(YearDay(day, seconds, week, weekday, -(-LEVELS * seconds // fullest)))
+        days.append(YearDay(day, seconds, week, weekday, _level(seconds), day == today))
     return days
+
+
+def _level(seconds: int) -> int:
+    return 1 + sum(seconds >= step for step in STEPS) if seconds else 0
 
 
 @cache

@@ -1,5 +1,6 @@
 """Answers every blueprint gives alike: redirects, notices, and what each template may call."""
 
+import re
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
@@ -11,7 +12,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
 from babel.units import format_unit
 from flask import Response, flash, g, redirect, request, url_for
-from flask_babel import get_translations, gettext
+from flask_babel import get_translations, gettext, refresh
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
@@ -69,6 +70,13 @@ def language() -> str:
     return cast("str", g.language)
 
 
+def forget_language() -> None:
+    """The person has just chosen another one."""
+    g.pop("language", None)
+    g.pop("words", None)
+    refresh()
+
+
 def _language() -> str:
     if access.is_signed_in() and access.user().preferred_language in words.languages():
         return str(access.user().preferred_language)
@@ -89,7 +97,8 @@ def habits() -> tuple[int, str]:
             locale = Locale.parse(preferred)
         except (ValueError, UnknownLocaleError):
             continue
-        return locale.first_week_day, "12h" if "a" in locale.time_formats["short"].pattern else "24h"
+        pattern = locale.time_formats["short"].pattern
+        return locale.first_week_day, "12h" if re.search("[hK]", re.sub("'[^']*'", "", pattern)) else "24h"
     return 0, "24h"
 
 

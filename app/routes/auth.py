@@ -94,6 +94,7 @@ def save_profile() -> Response | tuple[str, int]:
         db.session().rollback()  # the picture may be swapped already; its file stays as an orphan
         form.refuse(refused)
         return _profile_page(form), refused.status
+    answers.forget_language()
     answers.say(gettext("Your profile is saved."))
     return answers.see_other(url_for("auth.profile"))
 

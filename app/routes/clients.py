@@ -1,7 +1,7 @@
 """Clients."""
 
 from flask import Blueprint, Response, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 
 from app import clock, db
 from app.errors import Refused
@@ -66,10 +66,23 @@ def restore(client_id: int) -> Response:
 @blueprint.post("/<int:client_id>/delete")
 def delete(client_id: int) -> Response:
     client = Client.load_to_change(db.session(), access.user(), client_id)
-    trash.delete_shared(db.session(), access.user(), client, now=clock.now())
-    undo = url_for("trash.restore_client", client_id=client.id)
-    answers.say(gettext("%(name)s is in the trash. Its time stays.", name=client.name), undo=undo)
+    projects = trash.delete_shared(db.session(), access.user(), client, now=clock.now())
+    undo = url_for("trash.undelete_client", client_id=client.id)
+    answers.say(_deleted(client, projects), undo=undo)
     return answers.see_other(url_for("clients.index"))
+
+
+def _deleted(client: Client, projects: int) -> str:
+    if not projects:
+        return str(gettext("%(name)s is in the trash. Its time stays.", name=client.name))
+    return str(
+        ngettext(
+            "%(name)s and its project are in the trash. Their time stays.",
+            "%(name)s and its %(num)s projects are in the trash. Their time stays.",
+            projects,
+            name=client.name,
+        )
+    )
 
 
 def _save(client: Client | None) -> Response | tuple[str, int]:

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from app.db import Application
 from app.errors import DomainError
 from app.models.shared import LARGEST_ID
+from app.routes import answers
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,30 @@ def _page(status: int, sentence: str = "") -> Answer:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         g.setdefault("running", [])
     try:
-        return render_template("error.html", status=status, sentence=sentence), status
+        words = {"sentence": sentence, "back_address": _back_address(), "typed": _typed() if status == 400 else []}
+        return render_template("error.html", status=status, **words), status
     except OSError as error:
         log.error("the page about %s cannot be drawn: %s", status, error)  # noqa: TRY400 - the sentence says it all
         return _bare_page(), 503
+
+
+def _typed() -> list[tuple[str, str]]:
+    """What was typed into a form that is not taken: it is given back, but for secrets and what nobody typed."""
+    try:
+        fields = request.form.items()
+    except HTTPException:
+        return []
+    ours = {"csrf_token", "next", "version", "entry"}
+    return [(name, value) for name, value in fields if value.strip() and name not in ours and "password" not in name]
+
+
+def _back_address() -> str:
+    """The page a refused form stood on, where it said so; reading it must not fail as the request may have."""
+    try:
+        back = request.form.get("next", "")
+    except HTTPException:
+        return ""
+    return back if answers.is_on_this_site(back) else ""
 
 
 def _bare_page() -> str:

@@ -75,7 +75,7 @@ def restore(project_id: int) -> Response:
 def delete(project_id: int) -> Response:
     project = Project.load_to_change(db.session(), access.user(), project_id)
     trash.delete_shared(db.session(), access.user(), project, now=clock.now())
-    undo = url_for("trash.restore_project", project_id=project.id)
+    undo = url_for("trash.undelete_project", project_id=project.id)
     answers.say(gettext("%(name)s is in the trash. Its time stays.", name=project.name), undo=undo)
     return answers.see_other(url_for("projects.index"))
 

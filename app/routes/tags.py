@@ -46,6 +46,6 @@ def save(tag_id: int) -> Response | tuple[str, int]:
 def delete(tag_id: int) -> Response:
     tag = Tag.load_to_change(db.session(), access.user(), tag_id)
     trash.delete_shared(db.session(), access.user(), tag, now=clock.now())
-    undo = url_for("trash.restore_tag", tag_id=tag.id)
+    undo = url_for("trash.undelete_tag", tag_id=tag.id)
     answers.say(gettext("%(name)s is in the trash.", name=tag.name), undo=undo)
     return answers.see_other(url_for("tags.index"))

@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from app import clock, db
 from app.documents.time_entries_csv import csv_lines
-from app.errors import Conflict, Refused
+from app.errors import Conflict, NotFound, Refused
 from app.forms.time_entries import (
     Length,
     TimeEntryForm,
@@ -92,7 +92,7 @@ def add() -> Response | tuple[str, int]:
 
 @blueprint.get("/time-entries/<int:entry_id>")
 def edit(entry_id: int) -> str:
-    entry = TimeEntry.load(db.session(), access.user(), entry_id)
+    entry = _found_or_in_trash(entry_id)
     if entry.user_id != access.user().id:
         owner = User.load(db.session(), access.user(), entry.user_id)
         return render_template("time_entries/show.html", entry=entry, owner=owner)
@@ -102,13 +102,16 @@ def edit(entry_id: int) -> str:
 @blueprint.post("/time-entries/<int:entry_id>")
 def save(entry_id: int) -> Response | tuple[str, int]:
     user, now = access.user(), clock.now()
-    entry = TimeEntry.load_to_change(db.session(), user, entry_id)
     form = TimeEntryForm(request.form)
+    try:
+        entry = TimeEntry.load_to_change(db.session(), user, entry_id)
+    except NotFound:
+        return _deleted_meanwhile(form, entry_id), Conflict.status
+    if _was_changed_meanwhile(entry):
+        return _entry_page(form, entry, as_it_is_now=entry), Conflict.status
     try:
         if form.validate():
             _refuse_if_stopped_meanwhile(entry)
-            if _was_changed_meanwhile(entry):
-                return _entry_page(form, entry, as_it_is_now=entry), Conflict.status
             subject = subjects.resolve(db.session(), user, subject_words(request.form), now, former=entry)
             time_entries.edit(db.session(), user, entry, subject, _new_span(form, entry, user), now=now)
             answers.say_undoable(gettext("Saved."))
@@ -130,7 +133,8 @@ def delete(entry_id: int) -> Response:
 
 @blueprint.post("/time-entries/undo/<act>")
 def undo(act: str) -> Response:
-    history.undo(db.session(), access.user(), act, now=clock.now())
+    single = db.application().settings.single_active_timer
+    history.undo(db.session(), access.user(), act, now=clock.now(), single=single)
     answers.say_undoable(gettext("It is as it was before."))
     return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
 
@@ -170,6 +174,26 @@ def _refuse_if_stopped_meanwhile(entry: TimeEntry) -> None:
         raise Refused(gettext("The timer was stopped meanwhile. Write from when to when it was."), "time")
 
 
+def _found_or_in_trash(entry_id: int) -> TimeEntry:
+    """Raises NotFound, which tells the owner of a deleted entry where it is."""
+    try:
+        return TimeEntry.load(db.session(), access.user(), entry_id)
+    except NotFound:
+        TimeEntry.load_from_trash(db.session(), access.user(), entry_id, clock.now())
+        raise NotFound(gettext("This entry is in the trash, and can be put back from there.")) from None
+
+
+def _deleted_meanwhile(form: TimeEntryForm, entry_id: int) -> str:
+    """The form with every word of it, where another page deleted the entry meanwhile. Raises NotFound."""
+    entry = TimeEntry.load_from_trash(db.session(), access.user(), entry_id, clock.now())
+    form.problems.append(
+        str(
+            gettext("It was deleted on another page meanwhile. Put it back from the trash there, then save this again.")
+        )
+    )
+    return _entry_page(form, entry)
+
+
 def _was_changed_meanwhile(entry: TimeEntry) -> bool:
     """Whether another page saved the entry since this form was opened; a form without a version does not ask."""
     seen = request.form.get("version", type=int)
@@ -199,20 +223,29 @@ def _entry_page(form: TimeEntryForm, entry: TimeEntry | None, *, as_it_is_now: T
         entry=entry,
         back=back if answers.is_on_this_site(back) else "",
         as_it_is_now=as_it_is_now,
+        version=_version_shown(entry, as_it_is_now),
     )
+
+
+def _version_shown(entry: TimeEntry | None, as_it_is_now: TimeEntry | None) -> int | None:
+    """What the person has seen of the entry: a form that is refused for another reason saw no newer one."""
+    if entry is None or as_it_is_now is not None:
+        return entry.version if entry else None
+    return request.form.get("version", entry.version, type=int)
 
 
 def _added(entry: TimeEntry) -> str:
-    user = access.user()
-    assert entry.local_end is not None  # noqa: S101 - what is added by hand has ended
-    return str(
-        gettext(
-            "Added: %(day)s, %(start)s to %(end)s.",
-            day=answers.day(entry.local_date),
-            start=answers.time_of_day(entry.local_start, user),
-            end=answers.time_of_day(entry.local_end, user),
-        )
-    )
+    """Says what was understood, with its length: a slip of the keys shows at once."""
+    shown = answers.span_shown(entry, access.user())
+    words = {
+        "day": answers.day(entry.local_date),
+        "start": shown.start,
+        "end": shown.end,
+        "length": clock.hours_minutes(entry.seconds(entry.ended_at or entry.started_at)),
+    }
+    if shown.days_later:
+        return str(gettext("Added: %(day)s, %(start)s to %(end)s of the next day, %(length)s hours.", **words))
+    return str(gettext("Added: %(day)s, %(start)s to %(end)s, %(length)s hours.", **words))
 
 
 def _place() -> report.Place | None:

@@ -34,8 +34,7 @@ def start() -> Response | tuple[str, int]:
             "timer/show.html", running=answers.running(), projects=_choices(), problem=refused, typed=request.form
         )
         return page, refused.status
-    timer.start(db.session(), user, subject, single=_single())
-    answers.say_undoable(gettext("The timer runs."))
+    answers.say_undoable(_started(timer.start(db.session(), user, subject, single=_single())))
     return _back()
 
 
@@ -53,8 +52,7 @@ def stop() -> Response:
 @blueprint.post("/continue/<int:entry_id>")
 def continue_(entry_id: int) -> Response:
     former = TimeEntry.load(db.session(), access.user(), entry_id)
-    timer.continue_(db.session(), access.user(), former, single=_single())
-    answers.say_undoable(gettext("The timer runs."))
+    answers.say_undoable(_started(timer.continue_(db.session(), access.user(), former, single=_single())))
     return _back()
 
 
@@ -63,6 +61,11 @@ def discard(entry_id: int) -> Response:
     timer.discard(db.session(), access.user(), entry_id)
     answers.say_undoable(gettext("The timer is discarded."))
     return _back()
+
+
+def _started(entry: TimeEntry) -> str:
+    what = entry.description or (entry.project.name if entry.project else "")
+    return str(gettext("Started: %(what)s", what=what[:80]) if what else gettext("The timer runs."))
 
 
 def _single() -> bool:

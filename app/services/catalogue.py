@@ -42,7 +42,9 @@ def save_project(
     now: datetime,
 ) -> Project:
     """Adds a project, or changes the one given. Raises Refused for a name the client's open projects have."""
-    alone(session, user)
+    alone(session, user, project, client)
+    if client is not None and client.deleted_at is not None:
+        raise Refused(_("This client is gone. Choose another."), "client")
     if _is_taken(session, _open_of_name(name, client.id if client else None), project):
         raise Refused(_taken_project_name(client is not None), "name")
     if project is None:
@@ -64,13 +66,13 @@ def save_tag(session: Session, user: User, tag: Tag, *, name: str) -> None:
 
 
 def archive(session: Session, user: User, record: Client | Project, *, now: datetime) -> None:
-    alone(session, user)
+    alone(session, user, record)
     record.archive(now)
 
 
 def restore(session: Session, user: User, record: Client | Project) -> None:
     """Brings an archived one back. Raises Conflict when an open project of the client took its name meanwhile."""
-    alone(session, user)
+    alone(session, user, record)
     if isinstance(record, Project):
         refuse_taken_name(session, record)
     record.restore()
@@ -155,8 +157,10 @@ def _tags_in_any_case(session: Session, wanted: dict[str, str]) -> dict[str, Tag
     return {tag.name.casefold(): tag for tag in session.scalars(alike.order_by(Tag.id.desc()))}
 
 
-def alone(session: Session, user: User) -> None:
+def alone(session: Session, user: User, *records: Client | Project | Tag | None) -> None:
     """Until the commit nobody else changes the catalogue, and the person's other pages will notice the change.
+
+    The records are read anew, as somebody may have changed them before.
 
     The person's lock comes first, as in the verbs of the timer: in another order two requests of one person would
     wait for each other.
@@ -164,6 +168,9 @@ def alone(session: Session, user: User) -> None:
     db.lock(session, user)
     db.serialise(session, "catalogue")
     user.changes += 1
+    for record in records:
+        if record is not None:
+            session.refresh(record)
 
 
 def _is_taken(session: Session, same_name: Select[int], record: Client | Project | None) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from app import db
 from app.errors import Conflict, NotFound
-from app.models import Tag, TimeEntry, TimeEntryChange, User
+from app.models import Project, Tag, Task, TimeEntry, TimeEntryChange, User
 
 _LAST = "last_act"
 _PLAIN = ("project_id", "task_id", "description", "billable", "timer_slot", "time_zone")
@@ -65,32 +65,36 @@ def last_act(session: Session) -> str | None:
     return found
 
 
-def undo(session: Session, user: User, name: str, *, now: datetime) -> list[TimeEntry]:
+def undo(session: Session, user: User, name: str, *, now: datetime, single: bool = True) -> list[TimeEntry]:
     """Puts every entry of an act back as it was; that is an act itself, and so can be undone.
 
-    Raises NotFound; Conflict, and changes nothing, where an entry was changed since or another timer runs.
+    Raises NotFound; Conflict where an entry was changed since, another timer runs in single mode, or the project is
+    gone for good: the caller rolls back then.
     """
     db.lock(session, user)
     with act(session, user, now) as undoing:
         changes = _changes(session, user, name)
         entries = _entries(session, [change.time_entry_id for change in changes])
         for change in changes:
-            if entries[change.time_entry_id].version != change.version:
+            if change.time_entry_id not in entries or entries[change.time_entry_id].version != change.version:
                 raise Conflict(_("It was changed again since, so it stays as it is now."))
         for change in changes:
             undoing.changes(entries[change.time_entry_id])
         for change in sorted(changes, key=lambda change: change.former is not None):
-            _put_back(session, entries[change.time_entry_id], change.former, now)
+            with session.no_autoflush:  # half put back, an entry may break the rule of the one running timer
+                _put_back(session, entries[change.time_entry_id], change.former, now, single=single)
             session.flush()  # what it frees, the next may need: the one slot of the timer
     return list(entries.values())
 
 
-def bring_back(session: Session, user: User, entry: TimeEntry, *, now: datetime) -> None:
-    """Undeletes an entry; one that ran while the timer is taken has ended when it was deleted (law 5)."""
+def undelete(session: Session, user: User, entry: TimeEntry, *, now: datetime, single: bool = True) -> None:
+    """Brings an entry back; one that ran while the timer is taken has ended when it was deleted (law 5)."""
     db.lock(session, user)
     with act(session, user, now) as undeleting:
         undeleting.changes(entry)
-        _undelete(session, entry)
+        if entry.is_running:
+            _run_again(session, entry, entry.timer_slot, single=single)
+        entry.deleted_at = None
 
 
 def _count_up(entry: TimeEntry, former: str) -> None:
@@ -112,35 +116,53 @@ def _entries(session: Session, ids: list[int]) -> dict[int, TimeEntry]:
     return {entry.id: entry for entry in session.scalars(found.execution_options(populate_existing=True))}
 
 
-def _put_back(session: Session, entry: TimeEntry, former: str | None, now: datetime) -> None:
+def _put_back(session: Session, entry: TimeEntry, former: str | None, now: datetime, *, single: bool) -> None:
     if former is None:
         entry.delete(now)
         return
     values = json.loads(former)
-    if entry.deleted_at is not None and values["deleted_at"] is None:
-        _undelete(session, entry)
-        return
-    runs_again = values["ended_at"] is None and values["deleted_at"] is None
-    if runs_again and _slot_is_taken(session, entry, values["timer_slot"]):
-        raise Conflict(_("Another timer runs. Stop it first; nothing was changed."))
+    _refuse_what_is_gone(session, values)
+    rests_since = entry.deleted_at
     _restore(session, entry, values)
+    if entry.deleted_at is not None:
+        entry.deleted_at = rests_since or now  # it rests from this deletion, not from the one before
+    elif entry.is_running:
+        entry.deleted_at = rests_since
+        _run_again(session, entry, entry.timer_slot, single=single)
+        entry.deleted_at = None
 
 
-def _undelete(session: Session, entry: TimeEntry) -> None:
-    if entry.is_running and _slot_is_taken(session, entry, entry.timer_slot):
-        entry.stop(entry.deleted_at or entry.started_at)
-    entry.deleted_at = None
+def _run_again(session: Session, entry: TimeEntry, slot: int, *, single: bool) -> None:
+    """Finds a slot for an entry that ran. Where it was deleted and the one slot is taken, it has ended by that.
+
+    Raises Conflict where it was stopped, and another timer runs in single mode.
+    """
+    taken = _taken_slots(session, entry)
+    if slot not in taken:
+        return
+    if not single:
+        entry.timer_slot = next(free for free in range(len(taken) + 1) if free not in taken)
+    elif entry.deleted_at is not None:
+        entry.stop(entry.deleted_at)
+    else:
+        raise Conflict(_("Another timer runs. Stop it first; nothing was changed."))
 
 
-def _slot_is_taken(session: Session, entry: TimeEntry, slot: int) -> bool:
-    running = select(TimeEntry.id).where(
+def _taken_slots(session: Session, entry: TimeEntry) -> set[int]:
+    running = select(TimeEntry.timer_slot).where(
         TimeEntry.user_id == entry.user_id,
         TimeEntry.ended_at.is_(None),
         TimeEntry.deleted_at.is_(None),
-        TimeEntry.timer_slot == slot,
         TimeEntry.id != entry.id,
     )
-    return session.scalar(running) is not None
+    return set(session.scalars(running))
+
+
+def _refuse_what_is_gone(session: Session, values: dict[str, Any]) -> None:
+    """A project or task that rested 30 days in the trash while nothing was booked on it."""
+    for kind, key in ((Project, values["project_id"]), (Task, values["task_id"])):
+        if key is not None and session.scalar(select(kind.id).where(kind.id == key)) is None:
+            raise Conflict(_("What it was booked on before is gone for good, so it stays as it is now."))
 
 
 def _change(name: str, user: User, entry: TimeEntry, former: str | None, now: datetime) -> TimeEntryChange:

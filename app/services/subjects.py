@@ -29,9 +29,11 @@ def resolve(session: Session, user: User, words: Words, now: datetime, *, former
 def _project(session: Session, user: User, typed: str, former: TimeEntry | None) -> Project | None:
     if not typed:
         return None
+    if former is not None and former.project is not None and typed == str(former.project_id):
+        return former.project  # archived or in the trash: the entry keeps it
     project = _project_of_id(session, user, typed) if typed.isdecimal() else None
     project = project or _project_of_name(session, user, typed)
-    if not project.is_open and (former is None or former.project_id != project.id):
+    if not project.is_open:
         raise Refused(_("This project is archived. Restore it, or choose another."), "project")
     return project
 

@@ -66,6 +66,8 @@ def continue_(
     read_now: Callable[[], datetime] = clock.now,
 ) -> TimeEntry:
     """Starts anew on what a former entry was about. Raises Conflict when its project is archived."""
+    if former.project is not None and former.project.deleted_at is not None:
+        raise Conflict(_("The project of this entry is in the trash. Put it back to go on with it."))
     if former.project is not None and not former.project.is_open:
         raise Conflict(_("The project of this entry is archived. Restore it to go on with it."))
     return start(session, user, Subject.of(former), single=single, read_now=read_now)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import ColumnElement, Engine, Select, delete, exists, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Engine, delete, exists, select, update
+from sqlalchemy.orm import Session
 
 from app import db
 from app.errors import Conflict
@@ -18,13 +18,22 @@ BATCH = 500  # rows a transaction: well under half a second, also on a small mac
 Emptying = Callable[[Session, datetime], int]
 
 
-def delete_shared(session: Session, user: User, record: Client | Project | Tag, *, now: datetime) -> None:
-    """Puts it into the trash, a client with its projects. Time stays, and keeps the name it was booked on."""
-    catalogue.alone(session, user)
+def delete_shared(session: Session, user: User, record: Client | Project | Tag, *, now: datetime) -> int:
+    """Puts it into the trash, a client with its projects, and says how many those are.
+
+    Time stays, and keeps the name it was booked on. Raises Conflict for a client with projects of other people.
+    """
+    catalogue.alone(session, user, record)
+    if record.deleted_at is not None:
+        return 0
+    projects = _projects_of(session, record, Project.deleted_at.is_(None))
+    if not all(project.may_be_changed_by(user) for project in projects):
+        raise Conflict(_("It has projects of other people. An administrator can delete it with them, or archive it."))
     record.delete(now)
-    for project in _projects_of(session, record, Project.deleted_at.is_(None)):
+    for project in projects:
         project.delete(now)
     session.flush()
+    return len(projects)
 
 
 def undelete_shared(session: Session, user: User, record: Client | Project | Tag) -> None:
@@ -32,9 +41,11 @@ def undelete_shared(session: Session, user: User, record: Client | Project | Tag
 
     Raises Conflict where its name was given away meanwhile, or its client is still in the trash.
     """
-    catalogue.alone(session, user)
+    catalogue.alone(session, user, record)
+    if record.deleted_at is None:
+        return
     catalogue.refuse_taken_name(session, record)
-    if isinstance(record, Project) and record.client is not None and record.client.deleted_at is not None:
+    if isinstance(record, Project) and _client_rests(session, record):
         raise Conflict(_("Its client is in the trash, too. Bring the client back first."))
     for project in _projects_of(session, record, Project.deleted_at == record.deleted_at):
         project.undelete()
@@ -51,6 +62,11 @@ def empty(engine: Engine, *, now: datetime) -> int:
     return sum(_empty_one_kind(engine, emptying, long_ago) for emptying in _EMPTYINGS)
 
 
+def _client_rests(session: Session, project: Project) -> bool:
+    resting = select(Client.id).where(Client.id == project.client_id, Client.deleted_at.is_not(None))
+    return session.scalar(resting) is not None
+
+
 def _projects_of(session: Session, record: Client | Project | Tag, which: ColumnElement[bool]) -> Sequence[Project]:
     if not isinstance(record, Client):
         return []
@@ -63,60 +79,76 @@ def _empty_one_kind(engine: Engine, emptying: Emptying, long_ago: datetime) -> i
         with db.transaction(engine) as session:
             db.hold_writes(session)
             batch = emptying(session, long_ago)
-        removed += batch
-        if batch < BATCH:
+        if not batch:
             return removed
+        removed += batch
 
 
 def _changes(session: Session, long_ago: datetime) -> int:
-    return _remove(session, TimeEntryChange.id, select(TimeEntryChange.id).where(TimeEntryChange.at < long_ago))
+    return _remove(session, TimeEntryChange, TimeEntryChange.at < long_ago)
 
 
 def _time_entries(session: Session, long_ago: datetime) -> int:
-    gone = _resting(TimeEntry.deleted_at, TimeEntry.id, long_ago).where(TimeEntry.import_key.is_(None))
-    return _remove(session, TimeEntry.id, gone)
+    return _remove(session, TimeEntry, TimeEntry.deleted_at < long_ago, TimeEntry.import_key.is_(None))
 
 
 def _imported_entries(session: Session, long_ago: datetime) -> int:
     """Their keys stay, so that the same file does not bring back what was deleted; what they said goes."""
-    gone = _resting(TimeEntry.deleted_at, TimeEntry.id, long_ago).where(
-        TimeEntry.import_key.is_not(None), TimeEntry.import_row.is_not(None)
+    gone = (
+        TimeEntry.deleted_at < long_ago,
+        TimeEntry.import_key.is_not(None),
+        TimeEntry.import_row.is_not(None),
     )
-    ids = session.scalars(gone.limit(BATCH)).all()
+    some = select(TimeEntry.id).where(*gone).limit(BATCH)
+    blank = update(TimeEntry).where(TimeEntry.id.in_(some), *gone).returning(TimeEntry.id)
+    ids = session.scalars(blank.values(description="", import_row=None, project_id=None, task_id=None)).all()
     session.execute(delete(time_entry_tags).where(time_entry_tags.c.time_entry_id.in_(ids)))
-    blank = update(TimeEntry).where(TimeEntry.id.in_(ids))
-    session.execute(blank.values(description="", import_row=None, project_id=None, task_id=None))
     return len(ids)
 
 
 def _projects(session: Session, long_ago: datetime) -> int:
-    used = exists().where(TimeEntry.project_id == Project.id)
-    ids = session.scalars(_resting(Project.deleted_at, Project.id, long_ago).where(~used).limit(BATCH)).all()
+    unused = (Project.deleted_at < long_ago, ~exists().where(TimeEntry.project_id == Project.id))
+    ids = session.scalars(select(Project.id).where(*unused).limit(BATCH).with_for_update(of=Project)).all()
     session.execute(delete(Task).where(Task.project_id.in_(ids)))
     session.execute(delete(Project).where(Project.id.in_(ids)))
     return len(ids)
 
 
 def _clients(session: Session, long_ago: datetime) -> int:
-    used = exists().where(Project.client_id == Client.id)
-    return _remove(session, Client.id, _resting(Client.deleted_at, Client.id, long_ago).where(~used))
+    return _remove(session, Client, Client.deleted_at < long_ago, ~exists().where(Project.client_id == Client.id))
+
+
+def _places_of_tags(session: Session, long_ago: datetime) -> int:
+    """A tag may hang on hundreds of thousands of entries."""
+    places = time_entry_tags.c
+    on_one = select(Tag.id).where(Tag.deleted_at < long_ago, exists().where(places.tag_id == Tag.id)).limit(1)
+    tag_id = session.scalar(on_one.with_for_update(of=Tag))
+    if tag_id is None:
+        return 0
+    ids = session.scalars(select(places.time_entry_id).where(places.tag_id == tag_id).limit(10 * BATCH)).all()
+    session.execute(delete(time_entry_tags).where(places.tag_id == tag_id, places.time_entry_id.in_(ids)))
+    return len(ids)
 
 
 def _tags(session: Session, long_ago: datetime) -> int:
-    return _remove(session, Tag.id, _resting(Tag.deleted_at, Tag.id, long_ago))
+    return _remove(session, Tag, Tag.deleted_at < long_ago)
 
 
-_EMPTYINGS: tuple[Emptying, ...] = (_changes, _time_entries, _imported_entries, _projects, _clients, _tags)
+_EMPTYINGS: tuple[Emptying, ...] = (
+    _changes,
+    _time_entries,
+    _imported_entries,
+    _projects,
+    _clients,
+    _places_of_tags,
+    _tags,
+)
 
 
-def _resting(
-    deleted_at: InstrumentedAttribute[datetime | None], key: InstrumentedAttribute[int], long_ago: datetime
-) -> Select[int]:
-    return select(key).where(deleted_at < long_ago)
-
-
-def _remove(session: Session, key: InstrumentedAttribute[int], gone: Select[int]) -> int:
-    ids = session.scalars(gone.limit(BATCH)).all()
-    if ids:
-        session.execute(delete(key.class_).where(key.in_(ids)), execution_options={"synchronize_session": False})
-    return len(ids)
+def _remove(
+    session: Session, kind: type[TimeEntryChange | TimeEntry | Client | Tag], *gone: ColumnElement[bool]
+) -> int:
+    """Some of what is `gone`; asked once more while removing, as somebody may have put it back since."""
+    some = select(kind.id).where(*gone).limit(BATCH)
+    removing = delete(kind).where(kind.id.in_(some), *gone).returning(kind.id)
+    return len(session.scalars(removing, execution_options={"synchronize_session": False}).all())

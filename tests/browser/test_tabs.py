@@ -54,7 +54,11 @@ def test_words_being_typed_are_left_alone(open_page: Callable[..., Page], site: 
     there.get_by_role("banner").get_by_placeholder("What are you working on?").fill("half a sen")
     start(here, "Fix login")
     expect(there.get_by_role("region", name="Running")).to_contain_text("Fix login", timeout=AT_ONCE)
-    expect(there.get_by_role("banner").get_by_placeholder("What are you working on?")).to_have_value("half a sen")
+    field = there.get_by_role("banner").get_by_placeholder("What are you working on?")
+    expect(field).to_have_value("half a sen")
+
+    field.fill("")  # and caught up with once nobody types
+    expect(there.get_by_role("group", name="Running timer")).to_contain_text("Fix login", timeout=SOON)
 
 
 def test_who_stands_on_a_link_stands_there_still(open_page: Callable[..., Page], site: Site) -> None:
@@ -116,3 +120,37 @@ def test_a_chosen_theme_shows_at_once_and_is_kept(open_page: Callable[..., Page]
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Profile")).to_be_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+
+
+def test_who_stands_on_a_row_stands_on_it_when_a_row_comes_above(open_page: Callable[..., Page], site: Site) -> None:
+    here = open_page()
+    set_up(here, site)
+    for what in ("first", "second"):
+        start(here, what)
+        here.get_by_role("group", name="Running timer").get_by_role("button", name="Stop").click()
+        expect(here.get_by_role("group", name="Running timer")).to_have_count(0)
+    there = here.context.new_page()
+    there.goto(site.url)
+    latest = there.get_by_role("region", name="Latest")
+    latest.get_by_role("link", name="first").focus()
+    start(here, "third")
+    here.get_by_role("group", name="Running timer").get_by_role("button", name="Stop").click()
+    expect(latest).to_contain_text("third", timeout=SOON)
+    assert there.evaluate("document.activeElement.textContent").strip() == "first"
+
+
+def test_a_tab_of_somebody_else_becomes_the_page_of_who_signed_in(open_page: Callable[..., Page], site: Site) -> None:
+    here = open_page()
+    set_up(here, site)
+    here.goto(f"{site.url}/admin/users")
+    here.get_by_label("User name").fill("bert")
+    here.get_by_role("button", name="Add and show the link").click()
+    link = here.get_by_role("textbox").input_value()
+    here.goto(site.url)
+    there = here.context.new_page()
+    there.goto(link)
+    there.get_by_label("New password", exact=True).fill("another long secret")
+    there.get_by_label("New password again").fill("another long secret")
+    there.get_by_role("button").first.click()
+    expect(there.get_by_role("heading", name="Today")).to_be_visible()
+    expect(here.get_by_label("Your menu, bert")).to_be_visible(timeout=SOON)

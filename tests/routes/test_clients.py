@@ -30,7 +30,7 @@ def clients(session: Session) -> list[Client]:
 
 
 def names_on(page: str) -> list[str]:
-    return re.findall(r'class="cut"[^>]* title="([^"]*)"', page)
+    return re.findall(r'class="cut record-name"[^>]* title="([^"]*)"', page)
 
 
 @pytest.mark.engines

@@ -61,7 +61,7 @@ def test_it_shows_nobody_elses_time(as_administrator: Browser, session: Session,
 
 
 def test_it_invites_whoever_has_no_time_yet(as_owner: Browser) -> None:
-    assert "Three ways to begin" in as_owner.get("/").text
+    assert "Ways to begin" in as_owner.get("/").text
 
 
 def test_a_stranger_is_sent_to_sign_in(stranger: Browser) -> None:

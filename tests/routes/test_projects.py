@@ -42,7 +42,7 @@ def projects(session: Session) -> list[Project]:
 
 
 def names_on(page: str) -> list[str]:
-    return re.findall(r'class="cut"[^>]* title="([^"]*)"', page)
+    return re.findall(r'class="cut record-name"[^>]* title="([^"]*)"', page)
 
 
 @pytest.mark.engines

@@ -113,6 +113,18 @@ class TestTwoEditsOfOneEntry:
         assert as_owner.post(f"/time-entries/{entry.id}", again).status_code == 303
         assert anew(session, entry).description == "second <b>"
 
+    def test_a_form_refused_for_its_words_has_seen_no_newer_version(
+        self, as_owner: Browser, session: Session, entry: TimeEntry
+    ) -> None:
+        as_owner.post(f"/time-entries/{entry.id}", WORDS | {"description": "first", "version": entry.version})
+        wrong = WORDS | {"description": "second", "date": "nonsense", "version": entry.version + 1}
+        refused = as_owner.post(f"/time-entries/{entry.id}", wrong)
+        assert refused.status_code == 422
+        as_owner.post(f"/time-entries/{entry.id}", WORDS | {"description": "third"})
+        seen = re.findall(r'name="version" value="(\d+)"', refused.text)[0]
+        assert as_owner.post(f"/time-entries/{entry.id}", WORDS | {"version": seen}).status_code == 409
+        assert anew(session, entry).description == "third"
+
     def test_a_form_without_a_version_is_not_asked(self, as_owner: Browser, session: Session, entry: TimeEntry) -> None:
         as_owner.post(f"/time-entries/{entry.id}", WORDS | {"description": "first"})
         assert as_owner.post(f"/time-entries/{entry.id}", WORDS | {"description": "second"}).status_code == 303
@@ -129,11 +141,11 @@ class TestTheTrash:
         assert "30 days left" in as_owner.get("/trash").text
         assert "work" not in as_owner.get("/time-entries?range=all").text.split("<main")[1].split("</main>")[0]
 
-        answer = as_owner.post(f"/trash/time-entries/{entry.id}/restore")
+        answer = as_owner.post(f"/trash/time-entries/{entry.id}/undelete")
 
         assert answer.location == "/trash"
         assert anew(session, entry).deleted_at is None
-        assert as_owner.post(f"/trash/time-entries/{entry.id}/restore").status_code == 404
+        assert as_owner.post(f"/trash/time-entries/{entry.id}/undelete").status_code == 404
 
     @pytest.mark.parametrize("kind", ["projects", "clients"])
     def test_holds_what_is_deleted_and_undo_gives_it_back(
@@ -162,10 +174,10 @@ class TestTheTrash:
         as_owner.post(f"/projects/{project.id}/delete")
         as_owner.post(f"/time-entries/{entry.id}/delete")
         assert "Website" not in as_colleague.get("/trash").text
-        assert as_colleague.post(f"/trash/projects/{project.id}/restore").status_code == 404
-        assert as_colleague.post(f"/trash/time-entries/{entry.id}/restore").status_code == 404
-        assert as_administrator.post(f"/trash/time-entries/{entry.id}/restore").status_code == 404
-        assert as_administrator.post(f"/trash/projects/{project.id}/restore").status_code == 303
+        assert as_colleague.post(f"/trash/projects/{project.id}/undelete").status_code == 404
+        assert as_colleague.post(f"/trash/time-entries/{entry.id}/undelete").status_code == 404
+        assert as_administrator.post(f"/trash/time-entries/{entry.id}/undelete").status_code == 404
+        assert as_administrator.post(f"/trash/projects/{project.id}/undelete").status_code == 303
 
     @pytest.mark.parametrize("kind", ["projects", "clients", "tags"])
     def test_is_not_filled_by_a_colleague(
@@ -179,13 +191,13 @@ class TestTheTrash:
     def test_gives_back_no_name_that_was_given_away(self, as_owner: Browser, project: Project) -> None:
         as_owner.post(f"/projects/{project.id}/delete")
         as_owner.post("/projects", {"name": "Website", "client": project.client_id, "color": "1"})
-        answer = as_owner.post(f"/trash/projects/{project.id}/restore")
+        answer = as_owner.post(f"/trash/projects/{project.id}/undelete")
         assert answer.status_code == 409
         assert "Rename one of them first" in answer.text
 
     @pytest.mark.parametrize("kind", ["projects", "clients", "tags", "time-entries"])
     def test_knows_no_number_that_is_too_large(self, as_owner: Browser, kind: str) -> None:
-        assert as_owner.post(f"/trash/{kind}/99999999999999999999/restore").status_code == 404
+        assert as_owner.post(f"/trash/{kind}/99999999999999999999/undelete").status_code == 404
 
     def test_counts_its_statements_whatever_lies_in_it(
         self, as_owner: Browser, session: Session, entry: TimeEntry, statements: list[str]
@@ -209,7 +221,7 @@ class TestATag:
         self, as_owner: Browser, session: Session, entry: TimeEntry
     ) -> None:
         tag = session.scalars(select(Tag)).one()
-        assert "1 entry of yours" in as_owner.get("/tags").text
+        assert "1 entry of mine" in as_owner.get("/tags").text
         assert as_owner.post(f"/tags/{tag.id}", {"name": "defect"}).status_code == 303
         assert "defect" in as_owner.get("/tags?q=DEF").text
         assert "defect" not in as_owner.get("/tags?q=nothing").text.split("<main")[1]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, NotFound
 from app.models import TimeEntry, TimeEntryChange, User
 from app.models.subject import Subject, Words
-from app.services import history, subjects, time_entries, timer
+from app.services import catalogue, history, subjects, time_entries, timer
 from app.services.time_entries import Span
 from tests.conftest import NOON
 
@@ -105,8 +105,56 @@ class TestTakenBack:
         time_entries.edit(session, owner, TimeEntry.load(session, owner, entry.id), tagged, None, now=NOON)
         assert entry.version == before + 1
 
+    def test_a_start_brings_back_even_what_it_dropped_as_an_accident(self, session: Session, owner: User) -> None:
+        first = start(session, owner, "", NOON)
+        start(session, owner, "second", NOON)
+        assert first.deleted_at is not None
+        undo_last(session, owner)
+        assert TimeEntry.running(session, owner) == [first]
+
+    def test_a_deletion_done_again_rests_from_that_moment(self, session: Session, owner: User) -> None:
+        entry = add(session, owner)
+        time_entries.delete(session, owner, entry, now=NOON)
+        undo_last(session, owner, NOON + timedelta(days=29))
+        later = NOON + timedelta(days=31)
+        undo_last(session, owner, later)
+        assert entry.deleted_at == later
+
+    def test_an_edit_that_moved_an_entry_to_another_day(self, session: Session, owner: User) -> None:
+        entry = add(session, owner)
+        day = entry.local_date
+        loaded = TimeEntry.load(session, owner, entry.id)
+        moved = Span(NINE - timedelta(days=3), NINE - timedelta(days=3) + HOUR, owner.zone)
+        time_entries.edit(session, owner, loaded, Subject("work"), moved, now=NOON)
+        assert entry.local_date != day
+        undo_last(session, owner)
+        assert entry.local_date == day
+
+    def test_a_stop_takes_the_next_slot_where_several_timers_may_run(self, session: Session, owner: User) -> None:
+        stopped = start(session, owner, "first", NOON - HOUR)
+        stop(session, owner, NOON)
+        name = history.last_act(session)
+        assert name
+        other = timer.start(session, owner, Subject("second"), single=False, read_now=lambda: NOON)
+        history.undo(session, owner, name, now=NOON, single=False)
+        assert {stopped.timer_slot, other.timer_slot} == {0, 1}
+        assert len(TimeEntry.running(session, owner)) == 2
+
 
 class TestRefused:
+    def test_where_the_former_project_is_gone_for_good(self, session: Session, owner: User) -> None:
+        project = catalogue.save_project(
+            session, owner, None, name="Old", client=None, color=0, billable=False, now=NOON
+        )
+        booked = subjects.resolve(session, owner, Words("work", project="Old"), NOON)
+        entry = time_entries.add(session, owner, booked, Span(NINE, NINE + HOUR, owner.zone), now=NOON)
+        loaded = TimeEntry.load(session, owner, entry.id)
+        time_entries.edit(session, owner, loaded, Subject("work"), None, now=NOON)
+        session.delete(project)
+        session.flush()
+        with pytest.raises(Conflict, match="gone for good"):
+            undo_last(session, owner)
+
     def test_where_the_entry_was_changed_since_nothing_changes(self, session: Session, owner: User) -> None:
         entry = add(session, owner, "one")
         time_entries.edit(session, owner, TimeEntry.load(session, owner, entry.id), Subject("two"), None, now=NOON)
@@ -123,8 +171,11 @@ class TestRefused:
         name = history.last_act(session)
         assert name
         start(session, owner, "second", NOON)
+        session.commit()
         with pytest.raises(Conflict, match="Another timer runs"):
             history.undo(session, owner, name, now=NOON)
+        session.rollback()
+        session.refresh(stopped)
         assert stopped.ended_at == NOON - HOUR / 2
 
     def test_anothers_act_does_not_exist(self, session: Session, owner: User, colleague: User) -> None:
@@ -141,7 +192,7 @@ def test_a_timer_deleted_while_it_ran_comes_back_ended_if_another_runs(session: 
     timer.discard(session, owner, deleted.id, read_now=lambda: NOON - HOUR / 2)
     running = start(session, owner, "second", NOON)
 
-    history.bring_back(session, owner, deleted, now=NOON)
+    history.undelete(session, owner, deleted, now=NOON)
 
     assert TimeEntry.running(session, owner) == [running]
     assert (deleted.ended_at, deleted.deleted_at) == (NOON - HOUR / 2, None)

@@ -1,5 +1,6 @@
 """What was deleted rests thirty days, comes back whole, and takes no time along."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,11 +8,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Application
-from app.errors import Conflict
+from app.errors import Conflict, NotFound
 from app.models import Client, Project, Tag, Task, TimeEntry, TimeEntryChange, User
 from app.models.shared import RESTS
 from app.models.subject import Words
-from app.services import catalogue, subjects, time_entries, trash
+from app.services import catalogue, history, subjects, time_entries, timer, trash
 from app.services.time_entries import Span
 from tests.conftest import NOON
 
@@ -61,8 +62,44 @@ class TestAClient:
             trash.undelete_shared(session, owner, acme)
         assert acme.deleted_at == NOON
 
+    def test_of_anothers_projects_is_not_deleted_over_their_heads(
+        self, session: Session, owner: User, colleague: User, administrator: User
+    ) -> None:
+        acme = client(session, owner)
+        theirs = project(session, colleague, acme)
+        with pytest.raises(Conflict, match="projects of other people"):
+            trash.delete_shared(session, owner, acme, now=NOON)
+        assert trash.delete_shared(session, administrator, acme, now=NOON) == 1
+        assert theirs.deleted_at == NOON
+
+    def test_deleted_twice_keeps_its_projects_with_it(self, app: Application, session: Session, owner: User) -> None:
+        acme = client(session, owner)
+        website = project(session, owner, acme)
+        session.commit()
+        with Session(app.engine) as other:
+            seen = other.get_one(Client, acme.id)
+            trash.delete_shared(session, owner, acme, now=NOON)
+            session.commit()
+            trash.delete_shared(other, other.get_one(User, owner.id), seen, now=NOON + HOUR)
+            other.commit()
+        trash.undelete_shared(session, owner, acme)
+        session.refresh(website)
+        assert (acme.deleted_at, website.deleted_at) == (None, None)
+
 
 class TestAProject:
+    def test_keeps_its_entries_editable(self, session: Session, owner: User) -> None:
+        website = project(session, owner)
+        booked = entry(session, owner, Words("work", project="Website"))
+        trash.delete_shared(session, owner, website, now=NOON)
+        session.commit()
+        session.expire_all()
+        loaded = TimeEntry.load(session, owner, booked.id)
+        subject = subjects.resolve(session, owner, Words("typo", project=str(website.id)), NOON, former=loaded)
+        assert subject.project == loaded.project
+        with pytest.raises(Conflict, match="in the trash"):
+            timer.continue_(session, owner, loaded)
+
     def test_leaves_its_time_where_it_is(self, session: Session, owner: User) -> None:
         website = project(session, owner)
         booked = entry(session, owner, Words("work", project="Website"))
@@ -79,7 +116,7 @@ class TestAProject:
         website = project(session, owner, acme)
         trash.delete_shared(session, owner, acme, now=NOON)
         with pytest.raises(Conflict, match="client"):
-            trash.undelete_shared(session, owner, Project.load_from_trash(session, owner, website.id))
+            trash.undelete_shared(session, owner, Project.load_from_trash(session, owner, website.id, NOON))
 
 
 class TestATag:
@@ -146,6 +183,27 @@ class TestAfterThirtyDays:
         kept = session.scalars(TimeEntry.with_subject(select(TimeEntry))).one()
         assert (kept.import_key, kept.description, kept.import_row, kept.tags) == ("key", "", None, [])
         assert trash.empty(app.engine, now=LONG_AFTER) == 0
+
+    def test_nothing_of_it_can_be_brought_back_any_more(self, session: Session, owner: User) -> None:
+        booked = entry(session, owner, Words("work"))
+        time_entries.delete(session, owner, booked, now=NOON)
+        session.commit()
+        assert TimeEntry.load_from_trash(session, owner, booked.id, NOON + RESTS) == booked
+        with pytest.raises(NotFound):
+            TimeEntry.load_from_trash(session, owner, booked.id, LONG_AFTER)
+
+    def test_what_is_put_back_while_it_is_emptied_stays(self, app: Application, session: Session, owner: User) -> None:
+        booked = entry(session, owner, Words("work"))
+        time_entries.delete(session, owner, booked, now=NOON)
+        session.commit()
+        history.undelete(session, owner, booked, now=NOON)
+        with ThreadPoolExecutor(1) as pool:  # waits for the lock, and looks again when it has it
+            emptying = pool.submit(trash.empty, app.engine, now=LONG_AFTER)
+            wait([emptying], timeout=0.3)
+            session.commit()
+            emptying.result()
+        session.expire_all()
+        assert TimeEntry.load(session, owner, booked.id) == booked
 
     def test_more_than_a_batch_goes_at_once(
         self, app: Application, session: Session, owner: User, monkeypatch: pytest.MonkeyPatch

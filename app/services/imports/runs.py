@@ -75,6 +75,7 @@ def _undo_some(engine: Engine, run_id: int, now: datetime, *, is_first: bool) ->
             .values(deleted_at=now, import_key=None, version=TimeEntry.version + 1)
         )
         session.execute(gone, execution_options={"synchronize_session": False})
+        session.get_one(User, run.user_id).changes += 1
     return ids
 
 

@@ -55,12 +55,14 @@ def write(
     known, taken, run_id = subjects.directory(rows), list[Row](), None
     for batch in _batches(rows):
         with db.transaction(engine) as session:
-            db.lock(session, session.get_one(User, origin.user_id))
+            owner = session.get_one(User, origin.user_id)
+            db.lock(session, owner)
             new = _not_there(session, origin.user_id, batch)
             if new:
                 run_id = _run(session, run_id, origin, now)
                 subjects.find_or_make(session, known, new, user_id=origin.user_id, now=now)
                 _insert(session, new, known, _Same(origin, run_id, now))
+                owner.changes += 1
         taken += new
         progress(len(batch))
     return Outcome(taken, len(rows) - len(taken), known.count_made(), run_id)

@@ -35,13 +35,16 @@
     connect() {
       this.outside = (event) => this.element.contains(event.target) || this.close();
       this.escape = (event) => event.key === "Escape" && this.element.open && this.close(true);
+      this.left = (event) => event.relatedTarget && this.outside({ target: event.relatedTarget });
       document.addEventListener("click", this.outside);
+      this.element.addEventListener("focusout", this.left);
       this.element.addEventListener("keydown", this.escape);
     }
 
     disconnect() {
       document.removeEventListener("click", this.outside);
       this.element.removeEventListener("keydown", this.escape);
+      this.element.removeEventListener("focusout", this.left);
     }
 
     close(focus = false) {
@@ -85,7 +88,9 @@
       if (this.sent) event.preventDefault();
       this.sent = true;
       const button = this.element.querySelector("button");
-      setTimeout(() => { button.textContent = this.wordsValue; }, 300);
+      const words = [...button.childNodes];
+      setTimeout(() => button.replaceChildren(this.wordsValue), 300);
+      setTimeout(() => { this.sent = false; button.replaceChildren(...words); }, 30000); // stopped, or come back to
     }
   });
 
@@ -96,7 +101,7 @@
     connect() {
       this.closeTarget.hidden = false;
       const said = this.element.querySelector(".toast-words").textContent;
-      setTimeout(() => { document.getElementById("said").textContent = said; }, 100);
+      setTimeout(() => { document.getElementById("said").textContent += ` ${said}`; }, 100);
       this.keys = (event) => this.undoByKey(event);
       document.addEventListener("keydown", this.keys);
       this.wait();
@@ -116,8 +121,9 @@
     }
 
     undoByKey(event) {
-      const typing = event.target.closest("input, textarea, select, [contenteditable]");
-      if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || typing || !this.hasUndoTarget) return;
+      const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
+      const asked = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+      if (!asked || typing || event.defaultPrevented || !this.hasUndoTarget) return;
       event.preventDefault();
       this.undoTarget.requestSubmit();
     }
@@ -155,8 +161,9 @@
       this.asking = true;
       try {
         const answer = await this.fetched(this.urlValue, { "If-None-Match": `"${this.stampValue}"` });
-        if (answer.status === 200) await this.renew();
+        if (answer.status === 200) await this.renew((await answer.json()).stamp);
         if (answer.type === "opaqueredirect") clearInterval(this.timer); // signed out elsewhere
+        this.exchangeWaiting();
       } catch {
         // The server or the network is away; the next time tells.
       } finally {
@@ -164,16 +171,30 @@
       }
     }
 
-    async renew() {
+    async renew(stamp) {
+      if (stamp.split(".")[0] !== this.stampValue.split(".")[0]) return window.location.reload(); // somebody else signed in
       const answer = await this.fetched(window.location.href);
-      if (answer.status !== 200) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (answer.status === 200) this.take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      this.stampValue = stamp;
+    }
+
+    take(page) {
+      this.waiting = new Map();
       for (const part of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(part.id);
-        if (fresh && !isBeingTypedIn(part)) exchange(part, fresh);
+        if (fresh) this.waiting.set(part, fresh);
       }
       document.getElementById("favicon").href = page.getElementById("favicon").href;
-      this.stampValue = page.body.dataset.liveStampValue;
+      this.exchangeWaiting();
+    }
+
+    // A part somebody is typing in waits until they are done.
+    exchangeWaiting() {
+      for (const [part, fresh] of this.waiting ?? []) {
+        if (isBeingTypedIn(part)) continue;
+        this.waiting.delete(part);
+        exchange(part, fresh);
+      }
     }
 
     fetched(address, headers = {}) {
@@ -192,13 +213,21 @@
     return field.value !== field.defaultValue;
   };
 
-  // The new part in the place of the old; who stood on its third link stands on the third link again.
+  // The new part in the place of the old; who stood on a link or button stands on the same one again.
   const exchange = (part, fresh) => {
     const stops = (element) => [...element.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, summary")];
-    const place = stops(part).indexOf(document.activeElement);
+    const before = stops(part);
+    const place = before.indexOf(document.activeElement);
+    const name = place >= 0 ? nameOf(before[place]) : "";
     part.replaceChildren(...fresh.childNodes);
-    if (place >= 0) stops(part)[place]?.focus({ preventScroll: true });
+    if (place < 0) return;
+    const same = stops(part).find((stop) => nameOf(stop) === name);
+    (same ?? part.querySelector("a, button"))?.focus({ preventScroll: true });
   };
+
+  // What a link or button is, wherever it stands: where it leads, and for which entry.
+  const nameOf = (stop) =>
+    [stop.tagName, stop.name, stop.getAttribute("href"), stop.form?.getAttribute("action"), stop.form?.elements.entry?.value].join(" ");
 
   // A refused form: the first field to mend has the focus.
   document.querySelector("[aria-invalid='true']")?.focus();
