@@ -145,7 +145,7 @@ def test_a_tab_of_somebody_else_becomes_the_page_of_who_signed_in(open_page: Cal
     here.goto(f"{site.url}/admin/users")
     here.get_by_label("User name").fill("bert")
     here.get_by_role("button", name="Add and show the link").click()
-    link = here.get_by_role("textbox").input_value()
+    link = here.get_by_label("One-time link").input_value()
     here.goto(site.url)
     there = here.context.new_page()
     there.goto(link)
