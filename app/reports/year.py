@@ -12,7 +12,7 @@ from app.models import TimeEntry, User
 from app.reports.charts import Scale, scale
 from app.reports.time_entries import elapsed
 
-STEPS = (2 * clock.HOUR, 4 * clock.HOUR, 6 * clock.HOUR)  # where a day's square gets darker; the same for every year
+STEPS = (2 * clock.HOUR, 5 * clock.HOUR, 8 * clock.HOUR)  # where a day's square gets darker; the same for every year
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Month:
 
 @dataclass(frozen=True)
 class YearDay:
-    """`week` and `weekday` say where it stands (both from 0), `level` how full it is, 0 (nothing) to 4 (six hours)."""
+    """`week` and `weekday` say where it stands (from 0), `level` how full it is, 0 (nothing) to 4 (eight hours)."""
 
     day: date
     seconds: int
