@@ -1,197 +1,231 @@
-"""Measures what we promise and writes docs/operate/performance.md. `make bench`; exit 1 when a limit is broken.
+"""Measures what we promise and writes docs/operate/performance.md. `make bench`; exit 1 when a limit is broken."""
 
-CPU is the server's own, over many requests, in rounds of which the median counts; a start is compared with the
-one-file yardstick started in turn with it.
-"""
-
-import io
-import re
+import argparse
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from random import Random
-from statistics import median
-
-from PIL import Image
-from sqlalchemy import event
 
 from app import config, create_app
+from bench import start
+from bench.browser import Browser, Inside, Wire
+from bench.figures import (
+    GROWN_TO,
+    PROMISED_AT,
+    Cost,
+    Figure,
+    Load,
+    Size,
+    Slow,
+    Start,
+    growth,
+    promises,
+    under_load,
+)
+from bench.load import SLOW_SENDERS, mixed, slow_senders
+from bench.pages import EMPTY, Ground, ground, pages, verbs
+from bench.report import Report, table_of
+from bench.results import Former, store
 from bench.seed import NAME, PASSWORD, seed
-from bench.server import BIN, Client, Server, free_port, started
+from bench.server import BIN, Server, free_port, started
+from bench.statements import bare_ms, noted
+from bench.timing import Act, Effort, measured, median_cpu, percentile
 
-ENTRIES = 100_000
-ROUNDS = 7
-REQUESTS = 40
-STARTS = 7
-REPORT = Path(__file__).parent.parent / "docs" / "operate" / "performance.md"
+SIZES = (1_000, PROMISED_AT, GROWN_TO)
+QUICK_SIZES = (1_000, 10_000)
+CONNECTIONS = (8, 50)
+SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measured value and the most it may be."""
+class Plan:
+    """`seconds` is how long 50 connections last at the promised size; elsewhere it is a sixth of that."""
 
-    what: str
-    value: float
-    most: float
-    unit: str
+    sizes: tuple[int, ...]
+    seconds: float
+    quick: bool
 
     @property
-    def holds(self) -> bool:
-        return self.value <= self.most
+    def is_full(self) -> bool:
+        return self.sizes == SIZES and self.seconds == SECONDS and not self.quick
 
-    def row(self) -> str:
-        holds = "yes" if self.holds else "NO"
-        return f"| {self.what} | {self.value:.2f} {self.unit} | {self.most:.2f} {self.unit} | {holds} |"
+    @property
+    def effort(self) -> Effort:
+        return Effort(rounds=2, requests=5) if self.quick else Effort()
+
+    def seconds_of(self, entries: int, connections: int) -> float:
+        return self.seconds if (entries, connections) == (PROMISED_AT, max(CONNECTIONS)) else self.seconds / 6
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one page or verb asks of the database and how much it answers; `sql` as in Cost."""
+
+    statements: int
+    kilobytes: float
+    sql: float | None
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {"DATA_DIR": folder, "TZ": "Europe/Berlin"}
-        print(f"Seeding {ENTRIES:,} entries.", flush=True)
-        seed(config.load(environment), ENTRIES)
-        figures = [*_from_inside(environment), *_cold_start(environment), *_from_outside(environment)]
-    _write(figures)
-    return 0 if all(figure.holds for figure in figures) else 1
+    plan = _plan()
+    sizes, at_start = [], None
+    for entries in plan.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {"DATA_DIR": folder, "TZ": "Europe/Berlin"}
+            sizes.append(_measure(entries, environment, plan))
+            if entries == PROMISED_AT:
+                with _told("Starts, the first visit, a large picture"):
+                    at_start = start.measure(environment)
+    return _judge(sizes, at_start, plan)
 
 
-def _from_inside(environment: dict[str, str]) -> list[Figure]:
-    """Statements and bytes of the dashboard."""
-    app = create_app(config.load(environment))
-    browser = app.test_client()
-    page = browser.get("/login").text
-    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
-    assert token
-    browser.post("/login", data={"csrf_token": token[1], "username": NAME, "password": PASSWORD})
-    sent: list[str] = []
-    event.listen(app.engine, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
-    page = browser.get("/").text
-    app.engine.dispose()
-    return [
-        Figure("dashboard: SQL statements", len(sent), 10, ""),
-        Figure("dashboard: HTML", len(page.encode()) / 1024, 60, "KB"),
-    ]
+def _plan() -> Plan:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--sizes", help="numbers of entries, with commas: 1000,100000")
+    parser.add_argument("--seconds", type=float, help="how long 50 connections last at 100,000 entries")
+    parser.add_argument("--quick", action="store_true", help="small and coarse, to try the bench itself")
+    asked = parser.parse_args()
+    sizes = tuple(map(int, asked.sizes.split(","))) if asked.sizes else QUICK_SIZES if asked.quick else SIZES
+    return Plan(sizes, asked.seconds or (12 if asked.quick else SECONDS), asked.quick)
 
 
-def _cold_start(environment: dict[str, str]) -> list[Figure]:
-    ours, yardstick = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(STARTS):
-            port = free_port()
-            with started([str(BIN / "timetracker"), "serve", "--port", str(port)], port, environment) as server:
-                ours.append(server.started_in)
-            port = free_port()
-            command = [sys.executable, "-m", "bench.one_file", f"{folder}/notes.db", str(port)]
-            with started(command, port, {}) as server:
-                yardstick.append(server.started_in)
-    ratio = median(a / b for a, b in zip(ours, yardstick, strict=True))
-    return [
-        Figure(f"cold start against a one-file application ({median(yardstick):.2f} s)", ratio, 2, "×"),
-    ]
-
-
-def _from_outside(environment: dict[str, str]) -> list[Figure]:
+def _measure(entries: int, environment: dict[str, str], plan: Plan) -> Size:
+    settings = config.load(environment)
+    file = settings.sqlite_file
+    assert file is not None
+    with _told(f"{entries:,} entries: seeding"):
+        began = time.perf_counter()
+        seed(settings, entries)
+        seeded_in = time.perf_counter() - began
+    with _told(f"{entries:,} entries: counting statements and bytes"):
+        counted = _counted(environment, file)
     port = free_port()
     with started([str(BIN / "timetracker"), "serve", "--port", str(port)], port, environment) as server:
-        client = Client(port)
-        client.sign_in(NAME, PASSWORD)
-        figures = _pages(server, client)
-        figures.append(Figure("memory of the process tree (PSS)", server.pss_mib(), 130, "MiB"))
-        figures.append(_first_visit(port))
-        figures.append(_large_picture(server, client))
-    return figures
+        browser = Wire(port)
+        browser.sign_in(NAME, PASSWORD)
+        here = _ground(environment, browser)
+        with _told(f"{entries:,} entries: each page and verb"):
+            costs = _costs(server, browser, here, counted, plan.effort)
+        with _told(f"{entries:,} entries: {SLOW_SENDERS} slow senders"):
+            slow = _slow(browser, 20 if plan.quick else 200)
+        loads = {}
+        for connections in CONNECTIONS:
+            with _told(f"{entries:,} entries: {connections} connections"):
+                loads[str(connections)] = _load(browser, here, connections, plan.seconds_of(entries, connections))
+        return Size(entries, seeded_in, file.stat().st_size / 1e6, server.pss_mib(), costs, loads, slow)
 
 
-def _pages(server: Server, client: Client) -> list[Figure]:
-    picture = _face(client)
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    print(f"{doing} …", end=" ", flush=True)
+    began = time.perf_counter()
+    yield
+    print(f"{time.perf_counter() - began:.0f} s", flush=True)
 
-    def start_and_stop() -> None:
-        assert client.post("/timer/start", {"description": "bench"}) == 303
-        assert client.post("/timer/stop", {}) == 303
 
-    acts: dict[str, Callable[[], object]] = {
-        "empty": lambda: client.get("/profile"),
-        "dashboard": lambda: client.get("/"),
-        "picture": lambda: client.get(picture),
-        "timer": start_and_stop,
+def _ground(environment: dict[str, str], browser: Browser) -> Ground:
+    app = create_app(config.load(environment))
+    try:
+        return ground(app.engine, browser)
+    finally:
+        app.engine.dispose()
+
+
+def _counted(environment: dict[str, str], file: Path) -> dict[str, Counted]:
+    app = create_app(config.load(environment))
+    browser = Inside(app.test_client())
+    browser.sign_in(NAME, PASSWORD)
+    here = ground(app.engine, browser)
+    found = {}
+    for page in pages(here):
+        with noted(app.engine) as sent:
+            body = page.open(browser)
+        found[page.name] = Counted(len(sent), len(body) / 1024, bare_ms(file, sent))
+    for verb in verbs(browser, here):
+        verb.prepare()
+        with noted(app.engine) as sent:
+            verb.act()
+        found[verb.name] = Counted(len(sent), 0, None)
+    app.engine.dispose()
+    return found
+
+
+def _costs(server: Server, browser: Wire, here: Ground, counted: dict[str, Counted], effort: Effort) -> dict[str, Cost]:
+    """Pages first: verbs add entries, and all sizes should be read as they were seeded."""
+    opened = measured(server, [Act(page.name, lambda page=page: page.open(browser)) for page in pages(here)], effort)  # type: ignore[misc]
+    done = measured(server, [Act(verb.name, verb.act, verb.prepare) for verb in verbs(browser, here)], effort)
+    empty = median_cpu(opened[EMPTY])
+    return {
+        name: Cost(
+            counted[name].statements,
+            counted[name].kilobytes,
+            median_cpu(timing),
+            median_cpu(timing) / empty,
+            percentile(timing.walls, 50),
+            percentile(timing.walls, 95),
+            counted[name].sql,
+        )
+        for name, timing in (opened | done).items()
     }
-    cpu = _cpu_each(server, acts)
-    return [
-        Figure("dashboard: server CPU", cpu["dashboard"], 10, "ms"),
-        Figure("start and stop: server CPU of the two posts", cpu["timer"], 10, "ms"),
-        Figure(
-            f"a picture: server CPU (an empty page: {cpu['empty']:.2f} ms)", cpu["picture"], cpu["empty"] + 0.7, "ms"
-        ),
-    ]
 
 
-def _cpu_each(server: Server, acts: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Milliseconds of server CPU for one act: the median of rounds in which all take turns."""
-    rounds: dict[str, list[float]] = {name: [] for name in acts}
-    for number in range(ROUNDS + 1):
-        for name, act in acts.items():
-            before = server.cpu_ms()
-            for _ in range(REQUESTS):
-                act()
-            if number:  # the first round warms up
-                rounds[name].append((server.cpu_ms() - before) / REQUESTS)
-    return {name: median(values) for name, values in rounds.items()}
+def _slow(browser: Wire, requests: int) -> Slow:
+    """Whoever gets no answer in ten seconds has waited those."""
+    with slow_senders(browser) as still_sending:
+        time.sleep(2)  # until the server has taken all of them on, and waits for their next byte
+        other = browser.another(timeout=10)
+        walls = [_wait(other) for _ in range(requests)]
+        return Slow(SLOW_SENDERS, still_sending(), percentile(walls, 95), max(walls))
 
 
-def _face(client: Client) -> str:
-    assert _upload(client, _jpeg(512, 512)) == 303
-    found = re.search(rb"/uploads/avatars/[^\"]+", client.get("/profile"))
-    assert found
-    return found[0].decode()
+def _wait(browser: Wire) -> float:
+    began = time.perf_counter()
+    try:
+        browser.get("/")
+    except OSError:
+        browser.connection.close()  # the next request opens it again
+    return 1000 * (time.perf_counter() - began)
 
 
-def _large_picture(server: Server, client: Client) -> Figure:
-    assert _upload(client, _jpeg(6000, 4000)) == 303
-    return Figure("a 24-megapixel JPEG uploaded: peak of the largest process", server.peak_mib(), 250, "MiB")
-
-
-def _jpeg(width: int, height: int) -> bytes:
-    small = Image.frombytes("RGB", (width // 40, height // 40), Random(3).randbytes(width // 40 * (height // 40) * 3))
-    buffer = io.BytesIO()
-    small.resize((width, height)).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
-def _upload(client: Client, picture: bytes) -> int:
-    line = b"--edge\r\nContent-Disposition: form-data; name="
-    body = line + b'"csrf_token"\r\n\r\n' + client.token.encode() + b"\r\n"
-    body += line + b'"avatar"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n' + picture + b"\r\n--edge--\r\n"
-    status, _body, _headers = client.request(
-        "POST", "/profile/edit", body, {"Content-Type": "multipart/form-data; boundary=edge"}
+def _load(browser: Wire, here: Ground, connections: int, seconds: float) -> Load:
+    tally = mixed(browser, here, connections, seconds)
+    return Load(
+        seconds,
+        len(tally.walls) / seconds,
+        percentile(tally.walls, 50),
+        percentile(tally.walls, 95),
+        tally.server_errors,
+        tally.broken,
+        tally.refused,
     )
-    return status
 
 
-def _first_visit(port: int) -> Figure:
-    """The sign-in page and all it loads, as a browser that knows brotli gets them; none of it from elsewhere."""
-    visitor = Client(port)
-    page = visitor.get("/login").decode()
-    assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "the page loads something from elsewhere"
-    total = len(page)
-    for path in sorted(set(re.findall(r'(?:src|href)="(/static/[^"#]+)', page))):
-        status, body, _headers = visitor.request("GET", path, headers={"Accept-Encoding": "br, gzip"})
-        assert status == 200, path
-        total += len(body)
-    return Figure("first visit over the wire", total / 1024, 350, "KB")
+def _judge(sizes: list[Size], at_start: Start | None, plan: Plan) -> int:
+    """Only the full run is stored and written: a quick one says nothing about the next."""
+    by_entries = {size.entries: size for size in sizes}
+    promised = promises(by_entries[PROMISED_AT], at_start) if PROMISED_AT in by_entries else []
+    promised += chain.from_iterable(map(under_load, sizes))
+    both = PROMISED_AT in by_entries and GROWN_TO in by_entries
+    grown = growth(by_entries[PROMISED_AT], by_entries[GROWN_TO]) if both else []
+    date = datetime.now(UTC).date().isoformat()
+    report = Report(date, sizes, promised, grown, Former.load())
+    if plan.is_full:
+        report.write()
+        store(date, sizes, promised)
+    print(table_of([*promised, *grown]) if plan.is_full else report.text())
+    broken = [figure for figure in [*promised, *grown] if not figure.holds]
+    _say(broken)
+    return 1 if broken else 0
 
 
-def _write(figures: list[Figure]) -> None:
-    table = "\n".join(["| what | measured | at most | holds |", "|---|---|---|---|", *(f.row() for f in figures)])
-    print(table)
-    day = datetime.now(UTC).date().isoformat()
-    REPORT.write_text(
-        f"# Performance\n\nMeasured by `make bench` on {day}: SQLite, {ENTRIES:,} entries of one person, the real "
-        "server. "
-        "Medians; CPU is the server's own; the cold start is compared with a one-file Flask and SQLAlchemy application "
-        f"started in turn with it.\n\n{table}\n"
-    )
+def _say(broken: list[Figure]) -> None:
+    for figure in broken:
+        print(f"Broken: {figure.what}: {figure.value:.2f} {figure.unit}, at most {figure.most:.2f}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.models import Client, Project, Tag, TimeEntry, User, time_entry_tags
@@ -93,14 +93,12 @@ def tags(session: Session, user: User, *, search: str = "", page: int = 1) -> li
     if search:
         shown = shown.where(Tag.name.icontains(search, autoescape=True))
     found = session.scalars(_page(shown.order_by(func.lower(Tag.name), Tag.id), page)).all()
+    own = exists().where(
+        TimeEntry.id == time_entry_tags.c.time_entry_id, TimeEntry.user_id == user.id, TimeEntry.deleted_at.is_(None)
+    )  # as a join SQLite would walk all entries and look for every tag on each
     counted = (
         select(time_entry_tags.c.tag_id, func.count())
-        .join(TimeEntry, TimeEntry.id == time_entry_tags.c.time_entry_id)
-        .where(
-            time_entry_tags.c.tag_id.in_([tag.id for tag in found]),
-            TimeEntry.user_id == user.id,
-            TimeEntry.deleted_at.is_(None),
-        )
+        .where(time_entry_tags.c.tag_id.in_([tag.id for tag in found]), own)
         .group_by(time_entry_tags.c.tag_id)
     )
     counts: dict[int, int] = dict(session.execute(counted).all())

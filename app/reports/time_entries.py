@@ -124,7 +124,8 @@ def _totals(session: Session, mine: list[ColumnElement[bool]], now: datetime) ->
 
 
 def _page(session: Session, user: User, shown: Range, after: Place | None) -> list[TimeEntry]:
-    ordered = _entries(user, shown).order_by(
+    earlier = Range(shown.first, min(shown.last or date.max, after.day)) if after else shown
+    ordered = _entries(user, earlier).order_by(
         TimeEntry.local_date.desc(), TimeEntry.started_at.desc(), TimeEntry.id.desc()
     )
     if after is not None:
@@ -133,27 +134,31 @@ def _page(session: Session, user: User, shown: Range, after: Place | None) -> li
 
 
 def _batch(session: Session, user: User, shown: Range, after: Place | None) -> list[TimeEntry]:
-    ordered = _entries(user, shown).order_by(TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id)
+    later = Range(max(shown.first or date.min, after.day), shown.last) if after else shown
+    ordered = _entries(user, later).order_by(TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id)
     if after is not None:
         ordered = ordered.where(_after(after))
     return list(session.scalars(ordered.limit(BATCH)))
 
 
 def _entries(user: User, shown: Range) -> Select[Any]:
+    """The days of the range are all an index can seek to, so a page's place narrows them.
+
+    A second bound beside them would be checked row by row: SQLite seeks to the first one it reads.
+    """
     return TimeEntry.with_subject(select(TimeEntry).where(*_in_range(user, shown)))
 
 
 def _before(place: Place) -> ColumnElement[bool]:
-    """The bound on the day alone is what an index can seek to."""
     day, start, key = TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id
     earlier = or_(start < place.started_at, and_(start == place.started_at, key < place.entry_id))
-    return and_(day <= place.day, or_(day < place.day, earlier))
+    return or_(day < place.day, earlier)
 
 
 def _after(place: Place) -> ColumnElement[bool]:
     day, start, key = TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id
     later = or_(start > place.started_at, and_(start == place.started_at, key > place.entry_id))
-    return and_(day >= place.day, or_(day > place.day, later))
+    return or_(day > place.day, later)
 
 
 def _sums_by_day(session: Session, user: User, entries: list[TimeEntry], now: datetime) -> dict[date, int]:
