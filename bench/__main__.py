@@ -111,13 +111,19 @@ def _measure(entries: int, environment: dict[str, str], plan: Plan) -> Size:
         here = _ground(environment, browser)
         with _told(f"{entries:,} entries: each page and verb"):
             costs = _costs(server, browser, here, counted, plan.effort)
+        pss = server.pss_mib()
         with _told(f"{entries:,} entries: {SLOW_SENDERS} slow senders"):
             slow = _slow(browser, 20 if plan.quick else 200)
         loads = {}
         for connections in CONNECTIONS:
             with _told(f"{entries:,} entries: {connections} connections"):
                 loads[str(connections)] = _load(browser, here, connections, plan.seconds_of(entries, connections))
-        return Size(entries, seeded_in, file.stat().st_size / 1e6, server.pss_mib(), costs, loads, slow)
+        return Size(entries, seeded_in, _database_mb(file), pss, server.pss_mib(), costs, loads, slow)
+
+
+def _database_mb(file: Path) -> float:
+    """With the write-ahead log, as that is on the disk, too."""
+    return sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*")) / 1e6
 
 
 @contextmanager

@@ -63,12 +63,13 @@ class Slow:
 
 @dataclass(frozen=True)
 class Size:
-    """All that was measured at one number of entries."""
+    """All that was measured at one number of entries; memory is that of the process tree after the pages, and later."""
 
     entries: int
     seeded_in: float
     database_mb: float
     pss_mib: float
+    pss_after_load_mib: float
     costs: dict[str, Cost]
     loads: dict[str, Load]
     slow: Slow

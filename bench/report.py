@@ -130,10 +130,17 @@ class Report:
 
     def _sizes(self) -> str:
         rows = [
-            [f"{size.entries:,}", f"{size.seeded_in:.0f} s", f"{size.database_mb:.0f} MB", f"{size.pss_mib:.0f} MiB"]
+            [
+                f"{size.entries:,}",
+                f"{size.seeded_in:.0f} s",
+                f"{size.database_mb:.1f} MB",
+                f"{size.pss_mib:.0f} MiB",
+                f"{size.pss_after_load_mib:.0f} MiB",
+            ]
             for size in self.sizes
         ]
-        return f"## Sizes\n\n{_table(['entries', 'seeded in', 'database', 'memory (PSS) after all of it'], rows)}"
+        head = ["entries", "seeded in", "database", "memory (PSS) at one connection", "after the load"]
+        return f"## Sizes\n\n{_table(head, rows)}"
 
     def _pictures(self) -> dict[str, Bars]:
         series = [f"{size.entries:,} entries" for size in self.sizes]
