@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
+from threading import Lock
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g
@@ -120,12 +121,62 @@ def make_engine(settings: Settings) -> Engine:
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000, "factory": _in_turn()},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "before_cursor_execute", _begin_before_writing)
     event.listen(engine, "handle_error", _give_up_read_only)
     return engine
+
+
+class Waiting(sqlite3.Connection):
+    """A connection that begins to write when it is its turn in this process, and not by trying again and again.
+
+    SQLite's own waiting (busy_timeout) looks every tenth of a second whether the file is free; where writers follow
+    one another closely somebody may find it taken for all of the 15 seconds. It is left for other processes.
+    """
+
+    turn: Lock
+    is_its_turn = False
+
+    def begin_writing(self) -> None:
+        """Raises OperationalError, as SQLite does, when others write for too long."""
+        if not self.turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise sqlite3.OperationalError("database is locked")
+        self.is_its_turn = True
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        finally:
+            self._pass_on()
+
+    def commit(self) -> None:
+        try:
+            super().commit()
+        finally:
+            self._pass_on()
+
+    def rollback(self) -> None:
+        try:
+            super().rollback()
+        finally:
+            self._pass_on()
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._pass_on(closed=True)
+
+    def _pass_on(self, *, closed: bool = False) -> None:
+        """Once nothing is being written any more; a commit that failed may have left the transaction open."""
+        if self.is_its_turn and (closed or not self.in_transaction):
+            self.is_its_turn = False
+            self.turn.release()
+
+
+def _in_turn() -> type[Waiting]:
+    """Connections that share one turn: those of one engine."""
+    return type("Waiting", (Waiting,), {"turn": Lock()})
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -138,8 +189,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_before_writing(
     _conn: Connection, cursor: sqlite3.Cursor, statement: str, _parameters: Any, _context: Any, _many: bool
 ) -> None:
-    if not cursor.connection.in_transaction and not statement.lstrip().upper().startswith(_READS):
-        cursor.execute("BEGIN IMMEDIATE")
+    connection = cursor.connection
+    assert isinstance(connection, Waiting)  # noqa: S101 - the engine makes no others
+    if not connection.in_transaction and not statement.lstrip().upper().startswith(_READS):
+        connection.begin_writing()
 
 
 def _give_up_read_only(context: ExceptionContext) -> None:
@@ -166,8 +219,9 @@ def use_wal(connection: Connection) -> None:
 
 def hold_writes(session: Session) -> None:
     """Takes the write lock of an SQLite database until the commit; PostgreSQL locks rows instead."""
-    if session.get_bind().dialect.name == "sqlite" and not is_writing(session):
-        session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+    connection = session.connection().connection.dbapi_connection
+    if isinstance(connection, Waiting) and not connection.in_transaction:
+        connection.begin_writing()
 
 
 def serialise(session: Session, name: str) -> None:

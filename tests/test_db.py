@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import cast, func, select, text
+from sqlalchemy import cast, event, func, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
@@ -93,6 +93,43 @@ class TestSQLite:
 
         assert not db.is_writing(session)
         assert tag_names(app) == []
+
+    def test_a_writer_waits_for_its_turn_and_not_by_asking_again(self, app: Application, session: Session) -> None:
+        """SQLite's own waiting is switched off here: where writers are many, it may never find the file free."""
+        event.listen(app.engine, "connect", lambda connection, _record: connection.execute("PRAGMA busy_timeout = 0"))
+        session.add(tag("first"))
+        session.flush()
+
+        def write_second() -> None:
+            with db.transaction(app.engine) as own:
+                own.add(tag("second"))
+
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(write_second)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+            session.commit()
+            waiting.result(30)
+
+        assert tag_names(app) == ["first", "second"]
+
+    def test_a_turn_that_came_to_nothing_is_passed_on(self, app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(db, "BUSY_TIMEOUT_MS", 0)
+        with closing(sqlite3.connect(str(app.settings.sqlite_file), isolation_level=None)) as another_program:
+            another_program.execute("BEGIN IMMEDIATE")
+            with app.engine.connect() as connection:
+                with pytest.raises(OperationalError, match="locked"):
+                    connection.execute(text("DELETE FROM tags"))
+                another_program.execute("ROLLBACK")
+                connection.execute(text("DELETE FROM tags"))
+        with app.engine.connect() as connection:
+            connection.execute(text("DELETE FROM tags"))
+            connection.invalidate()
+
+        with db.transaction(app.engine) as session:
+            session.add(tag("afterwards"))
+
+        assert tag_names(app) == ["afterwards"]
 
     def test_a_connection_that_can_only_read_is_given_up(self, app: Application) -> None:
         """Opened while the file could not be written, it would refuse for ever what the others of the pool take."""
