@@ -86,7 +86,7 @@ def pages(ground: Ground) -> list[Page]:
         Page("the list: its far end", f"/time-entries?range=all&after={ground.far}", 7, 90),
         Page("a year", f"/reports?year={ground.today.year - 1}", 5, 70),
         Page("projects", "/projects", 4, 90),
-        Page("tags", "/tags", 5, 14),
+        Page("tags", "/tags", 4, 14),
         Page("the trash", "/trash", 8, 90),
         Page("the timer", "/timer", 4, 16),
         Page("add time", "/time-entries/new", 4, 16),
@@ -170,7 +170,7 @@ class _Hand:
         self.deleted = not self.deleted
 
     def _restore(self) -> None:
-        self._press(f"/trash/time-entries/{self.ground.to_delete}/restore")
+        self._press(f"/trash/time-entries/{self.ground.to_delete}/undelete")
         self.deleted = False
 
     def _press(self, path: str, fields: Mapping[str, str] | None = None) -> None:

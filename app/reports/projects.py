@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, func
 from sqlalchemy.orm import Session
 
-from app.models import Client, Project, Tag, TimeEntry, User, time_entry_tags
+from app.models import Client, Project, Tag, User
 
 T = TypeVar("T")
 MOST_CHOICES = 1000
@@ -79,30 +79,12 @@ def projects(session: Session, user: User, *, archived: bool, search: str = "", 
     return session.scalars(_page(shown.order_by(func.lower(Project.name), Project.id), page)).all()
 
 
-@dataclass(frozen=True)
-class TagRow:
-    """A tag and the number of the person's own entries that bear it."""
-
-    tag: Tag
-    entries: int
-
-
-def tags(session: Session, user: User, *, search: str = "", page: int = 1) -> list[TagRow]:
+def tags(session: Session, user: User, *, search: str = "", page: int = 1) -> Sequence[Tag]:
     """A page of tags by name, and one more where there are further ones."""
     shown = Tag.visible_to(user)
     if search:
         shown = shown.where(Tag.name.icontains(search, autoescape=True))
-    found = session.scalars(_page(shown.order_by(func.lower(Tag.name), Tag.id), page)).all()
-    own = exists().where(
-        TimeEntry.id == time_entry_tags.c.time_entry_id, TimeEntry.user_id == user.id, TimeEntry.deleted_at.is_(None)
-    )  # as a join SQLite would walk all entries and look for every tag on each
-    counted = (
-        select(time_entry_tags.c.tag_id, func.count())
-        .where(time_entry_tags.c.tag_id.in_([tag.id for tag in found]), own)
-        .group_by(time_entry_tags.c.tag_id)
-    )
-    counts: dict[int, int] = dict(session.execute(counted).all())
-    return [TagRow(tag, counts.get(tag.id, 0)) for tag in found]
+    return session.scalars(_page(shown.order_by(func.lower(Tag.name), Tag.id), page)).all()
 
 
 def _archived(rows: Select[T], kind: type[Client | Project], *, archived: bool) -> Select[T]:
