@@ -72,7 +72,8 @@ class Report:
         head = ["server CPU of", f"{PROMISED_AT:,}", f"{GROWN_TO:,}", "growth", "at most", "holds"]
         words = (
             f"## Ten times the past\n\nA page at {GROWN_TO:,} entries takes at most {MOST_GROWTH} times the CPU it "
-            f"takes at {PROMISED_AT:,}; {NOISE_MS:g} ms more is taken for noise."
+            f"takes at {PROMISED_AT:,}; {NOISE_MS:g} ms more is taken for noise. The totals above a list and the "
+            "numbers of entries on the tags are counted anew each time: what spans all time grows with it."
         )
         return [f"{words}\n\n{_table(head, rows)}"]
 
@@ -83,7 +84,8 @@ class Report:
             "![Server CPU of each verb at each number of entries, as in the tables below](performance/verbs.svg)\n\n"
             "CPU is the server's own, a request; *× empty* compares it with an empty page of a person who is signed "
             "in, in the same run; *bare SQL* is the CPU of the same statements on a plain connection; *change* is that "
-            "of *× empty* against the former run. p50 and p95 are what one browser waits."
+            "of *× empty* against the former run. p50 and p95 are what one browser waits. A bar with two strokes at "
+            "its end goes on beyond the axis."
         )
         return "\n\n".join([words, *(self._page_table(size) for size in self.sizes)])
 
@@ -149,7 +151,7 @@ class Report:
         verbs = [name for name, cost in last.costs.items() if cost.sql is None]
         cpu = "server CPU of a request, milliseconds"
         waits = [
-            (f"{size.entries:,}: {connections} connections", [load.p50, load.p95])
+            (f"{size.entries:,}: {connections} at once", [load.p50, load.p95])
             for size in self.sizes
             for connections, load in size.loads.items()
         ]
