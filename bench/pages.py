@@ -102,13 +102,13 @@ def verbs(browser: Browser, ground: Ground) -> list[Verb]:
     """Each ends on a page, as a browser does: there the notice with its undo button is shown, and leaves the cookie."""
     hand = _Hand(browser, ground)
     return [
-        Verb(START, 7, hand.rest, hand.start),
-        Verb(STOP, 7, hand.run, hand.stop),
-        Verb("continue", 10, hand.rest, hand.go_on),
-        Verb("add", 6, hand.look, hand.add),
-        Verb("edit", 9, hand.look, hand.edit),
-        Verb("delete", 8, hand.bring_back, hand.delete),
-        Verb("undo", 11, hand.make_undoable, hand.undo),
+        Verb(START, 6, hand.rest, hand.start),
+        Verb(STOP, 6, hand.run, hand.stop),
+        Verb("continue", 9, hand.rest, hand.go_on),
+        Verb("add", 5, hand.look, hand.add),
+        Verb("edit", 8, hand.look, hand.edit),
+        Verb("delete", 7, hand.bring_back, hand.delete),
+        Verb("undo", 10, hand.make_undoable, hand.undo),
     ]
 
 
