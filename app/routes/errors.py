@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 from http import HTTPStatus
+from typing import cast
 
 from flask import g, render_template, request
 from flask_babel import gettext
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from app.db import Application
@@ -84,21 +86,23 @@ def _page(status: int, sentence: str = "") -> Answer:
 
 def _typed() -> list[tuple[str, str]]:
     """What was typed into a form that is not taken: it is given back, but for secrets and what nobody typed."""
-    try:
-        fields = request.form.items()
-    except HTTPException:
-        return []
     ours = {"csrf_token", "next", "version", "entry"}
-    return [(name, value) for name, value in fields if value.strip() and name not in ours and "password" not in name]
+    return [
+        (name, value)
+        for name, value in _form().items()
+        if value.strip() and name not in ours and "password" not in name
+    ]
 
 
 def _back_address() -> str:
-    """The page a refused form stood on, where it said so; reading it must not fail as the request may have."""
-    try:
-        back = request.form.get("next", "")
-    except HTTPException:
-        return ""
+    """The page a refused form stood on, where it said so."""
+    back = _form().get("next", "")
     return back if answers.is_on_this_site(back) else ""
+
+
+def _form() -> MultiDict[str, str]:
+    """The form as far as it was read already: a body that is refused, or still on its way, is not waited for."""
+    return cast("MultiDict[str, str]", vars(request._get_current_object()).get("form") or MultiDict())  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _bare_page() -> str:

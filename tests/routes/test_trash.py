@@ -246,3 +246,12 @@ class TestATag:
         assert "bug" in as_colleague.get("/tags").text
         assert as_colleague.get(f"/tags/{tag.id}").status_code == 403
         assert as_colleague.post(f"/tags/{tag.id}", {"name": "x"}).status_code == 403
+
+
+def test_who_was_signed_out_meanwhile_gets_the_typed_words_back(as_owner: Browser) -> None:
+    refused = as_owner.client.post(
+        "/time-entries", data=WORDS | {"description": "a <b>long</b> text", "next": "/trash"}
+    )
+    assert refused.status_code == 400
+    assert "a &lt;b&gt;long&lt;/b&gt; text" in refused.text
+    assert 'href="/trash"' in refused.text
