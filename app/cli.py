@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
-from app import clock, config, db
+from app import clock, config, db, storage
 from app.cli_demo import demo_command
 from app.cli_imports import import_group
 from app.command_line import ready_database
@@ -65,7 +65,7 @@ def migrate() -> None:
     with ready_database() as (settings, engine):
         click.echo(f"Data lies in {settings.data_dir} ({settings.data_dir_reason}).")
         with db.reading(engine) as session:
-            installation.claim_uploads(session, settings.upload_folder)
+            installation.claim_uploads(session, storage.store())
         click.echo("The database is up to date.")
 
 
@@ -158,10 +158,10 @@ def uploads_group() -> None:
 
 @uploads_group.command("adopt")
 def adopt() -> None:
-    """Declare the upload folder to be this installation's, after a look that it is the right one."""
-    with ready_database() as (settings, engine), db.reading(engine) as session:
-        installation.adopt_uploads(session, settings.upload_folder)
-    click.echo(f"{settings.upload_folder} now belongs to this installation.")
+    """Declare the upload folder or store to be this installation's, after a look that it is the right one."""
+    with ready_database() as (_settings, engine), db.reading(engine) as session:
+        installation.adopt_uploads(session, storage.store())
+        click.echo(f"{storage.store().place} now belongs to this installation.")
 
 
 @uploads_group.command(

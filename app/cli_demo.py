@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 from sqlalchemy import Engine
 
-from app import clock, db
+from app import clock, db, storage
 from app.command_line import ready_database
 from app.models import User
 from app.services import demo, installation
@@ -30,9 +30,9 @@ def demo_command(
 
     Only where nobody has entered time yet. What it makes is marked, and --remove takes all of it away.
     """
-    with ready_database() as (settings, engine):
+    with ready_database() as (_settings, engine):
         with db.reading(engine) as session:
-            installation.claim_uploads(session, settings.upload_folder)
+            installation.claim_uploads(session, storage.store())
         if remove:
             _remove(engine)
         else:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from app import config, db, storage
 from app.config import Settings
 from app.services import installation, schema
-from app.storage.local import LocalStore
+from app.storage import places
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def ready_database() -> Iterator[tuple[Settings, Engine]]:
     engine = db.make_engine(settings)
     try:
         schema.migrate(engine, settings, waiting=lambda: click.echo("Another process migrates; waiting.", err=True))
-        storage.use(LocalStore(settings.upload_folder))
+        storage.use(places.chosen(settings))
         yield settings, engine
     finally:
         engine.dispose()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 VERSION = "0.1.0"
@@ -37,11 +37,32 @@ PLACEHOLDER_KEYS = frozenset(
 )
 SHORTEST_KEY = 16
 
+# What a remote store of each scheme needs to let us in.
+_KEYS_OF = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "gs": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "az": ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"),
+}
+
 Network = IPv4Network | IPv6Network
 
 
 class InvalidSetting(ValueError):
     """A value of the environment that cannot be used; the message names the variable and the remedy."""
+
+
+@dataclass(frozen=True)
+class StorageAddress:
+    """A remote store: `scheme` is s3, gs or az; `prefix` has no slash at its ends and may be empty."""
+
+    scheme: str
+    bucket: str
+    prefix: str
+    endpoint: str | None = None
+    region: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,25 @@ class Settings:
     port: int
     base_url: str | None
     trusted_proxies: tuple[Network, ...]
+    storage_url: str | None
+    aws_access_key_id: str | None = field(repr=False)
+    aws_secret_access_key: str | None = field(repr=False)
+    aws_region: str
+    aws_endpoint_url: str | None
+    google_application_credentials: Path | None
+    azure_storage_account_name: str | None
+    azure_storage_account_key: str | None = field(repr=False)
+
+    def storing_at(self, url: str | None) -> "Settings":
+        """The same settings with stored files at another address; None is the local folder. Raises `InvalidSetting`."""
+        changed = replace(self, storage_url=url)
+        _refuse_missing_keys(changed)
+        return changed
+
+    @property
+    def storage_address(self) -> "StorageAddress | None":
+        """Where the remote store is, or None where stored files lie in `upload_folder`."""
+        return _storage_address(self.storage_url) if self.storage_url else None
 
     def listening_on(self, host: str | None, port: int | None) -> "Settings":
         """The same settings with an address of the command line."""
@@ -94,7 +134,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Reads and checks every setting. Raises `InvalidSetting`."""
     env = {k: v.strip() for k, v in (os.environ if environ is None else environ).items()}
     data_dir, reason = _data_dir(env)
-    return Settings(
+    settings = Settings(
         data_dir=data_dir,
         data_dir_reason=reason,
         upload_folder=_absolute("UPLOAD_FOLDER", env.get("UPLOAD_FOLDER") or str(data_dir / "uploads")),
@@ -111,7 +151,17 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         port=_number(env, "PORT", default=8080, least=1, most=65535),
         base_url=_base_url(env.get("BASE_URL")),
         trusted_proxies=_networks(env.get("TRUSTED_PROXIES", "")),
+        storage_url=env.get("STORAGE_URL") or None,
+        aws_access_key_id=_secret(env, "AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=_secret(env, "AWS_SECRET_ACCESS_KEY"),
+        aws_region=env.get("AWS_REGION") or "us-east-1",
+        aws_endpoint_url=_endpoint("AWS_ENDPOINT_URL", env.get("AWS_ENDPOINT_URL")),
+        google_application_credentials=_credentials_file(env.get("GOOGLE_APPLICATION_CREDENTIALS")),
+        azure_storage_account_name=env.get("AZURE_STORAGE_ACCOUNT_NAME") or None,
+        azure_storage_account_key=_secret(env, "AZURE_STORAGE_ACCOUNT_KEY"),
     )
+    _refuse_missing_keys(settings)
+    return settings
 
 
 def _data_dir(env: Mapping[str, str]) -> tuple[Path, str]:
@@ -258,8 +308,56 @@ def _networks(value: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
+def _storage_address(url: str) -> StorageAddress:
+    """Takes STORAGE_URL apart. Raises `InvalidSetting`."""
+    bucket = f"(?P<scheme>{'|'.join(_KEYS_OF)})://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{{1,62}})"
+    prefix = r"(?P<prefix>(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)/?"
+    found = re.fullmatch(rf"{bucket}{prefix}(?:\?(?P<options>.*))?", url, re.ASCII)
+    if not found:
+        raise InvalidSetting(
+            "STORAGE_URL must look like s3://bucket/prefix?endpoint=https://s3.example.org&region=eu-central-1, "
+            "gs://bucket/prefix or az://container/prefix, without keys; they have settings of their own."
+        )
+    options = parse_qs(found["options"] or "")
+    known = {"endpoint", "region"} if found["scheme"] == "s3" else set()
+    if options.keys() - known or any(len(values) > 1 for values in options.values()):
+        raise InvalidSetting("STORAGE_URL takes the options endpoint and region, each once, and for s3:// only.")
+    return StorageAddress(
+        found["scheme"],
+        found["bucket"],
+        found["prefix"].strip("/"),
+        _endpoint("The endpoint in STORAGE_URL", options.get("endpoint", [""])[0]),
+        options.get("region", [None])[0],
+    )
+
+
+def _endpoint(name: str, value: str | None) -> str | None:
+    if not value:
+        return None
+    if not re.fullmatch(r"https?://(?:\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?(?:/[\w./-]*)?", value, re.ASCII):
+        raise InvalidSetting(f"{name} must be like https://s3.example.org, without keys and options.")
+    return value.rstrip("/")
+
+
+def _credentials_file(value: str | None) -> Path | None:
+    return _absolute("GOOGLE_APPLICATION_CREDENTIALS", value) if value else None
+
+
+def _refuse_missing_keys(settings: Settings) -> None:
+    address = settings.storage_address
+    if address is None:
+        return
+    missing = [name for name in _KEYS_OF[address.scheme] if not getattr(settings, name.lower())]
+    if missing:
+        raise InvalidSetting(f"STORAGE_URL begins with {address.scheme}://, which needs {' and '.join(missing)}, too.")
+
+
 def _shown_flag(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _shown_or_nothing(value: object) -> str:
+    return str(value or "")
 
 
 def _shown_many(value: object) -> str:
@@ -290,8 +388,16 @@ _SHOWN: dict[str, tuple[str, Callable[..., str]]] = {
     "MAX_CONTENT_LENGTH": ("max_content_length", str),
     "HOST": ("host", str),
     "PORT": ("port", str),
-    "BASE_URL": ("base_url", lambda value: value or ""),
+    "BASE_URL": ("base_url", _shown_or_nothing),
     "TRUSTED_PROXIES": ("trusted_proxies", _shown_many),
+    "STORAGE_URL": ("storage_url", _shown_or_nothing),
+    "AWS_ACCESS_KEY_ID": ("aws_access_key_id", partial(_shown_secret, unset="")),
+    "AWS_SECRET_ACCESS_KEY": ("aws_secret_access_key", partial(_shown_secret, unset="")),
+    "AWS_REGION": ("aws_region", str),
+    "AWS_ENDPOINT_URL": ("aws_endpoint_url", _shown_or_nothing),
+    "GOOGLE_APPLICATION_CREDENTIALS": ("google_application_credentials", _shown_or_nothing),
+    "AZURE_STORAGE_ACCOUNT_NAME": ("azure_storage_account_name", _shown_or_nothing),
+    "AZURE_STORAGE_ACCOUNT_KEY": ("azure_storage_account_key", partial(_shown_secret, unset="")),
 }
 SETTINGS = tuple(_SHOWN)
 assert {attribute for attribute, _ in _SHOWN.values()} | {"data_dir_reason"} == {f.name for f in fields(Settings)}  # noqa: S101 - a setting that is not shown is a mistake of ours

@@ -37,7 +37,7 @@ from app.routes import (
     words,
 )
 from app.services import installation, schema
-from app.storage.local import LocalStore
+from app.storage import places
 
 log = logging.getLogger(__name__)
 
@@ -55,20 +55,31 @@ YEAR_SECONDS = 365 * 24 * 60 * 60
 
 def create_app(settings: Settings | None = None) -> Application:
     """The WSGI application. Raises InvalidSetting, CannotStart."""
-    settings = settings or config.load()
+    app = assemble(settings or config.load())
+    claim_store(app)
+    return app
+
+
+def claim_store(app: Application) -> None:
+    """Refuses a store that is away or another installation's (law 1). Raises CannotStart."""
+    with db.reading(app.engine) as session:
+        installation.claim_uploads(session, storage.store())
+    app.engine.dispose()  # the server forks its workers from here, and connections must not be shared
+
+
+def assemble(settings: Settings) -> Application:
+    """The WSGI application before its store has been asked anything. Raises CannotStart."""
     installation.prepare_data_root(settings)
     app = Application("app", static_folder=None)
     app.settings = settings
     app.engine = db.make_engine(settings)
     schema.refuse_unless_current(app.engine)
     _configure(app, installation.secret_key(settings))
-    storage.use(LocalStore(settings.upload_folder))
-    with db.reading(app.engine) as session:
-        installation.claim_uploads(session, settings.upload_folder)
+    storage.use(places.chosen(settings))
     _add_extensions(app)
     _add_routes(app)
     _serve_static_files(app)
-    app.engine.dispose()  # the server forks its workers from here, and connections must not be shared
+    app.engine.dispose()
     return app
 
 

@@ -5,6 +5,7 @@ import gc
 import logging
 import multiprocessing
 import socket
+from multiprocessing.connection import Connection
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -12,11 +13,11 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from sqlalchemy import Engine
 
-from app import clock, db, jobs
+from app import clock, db, jobs, storage
 from app.config import Settings
 from app.db import POOL_SIZE, Application
 from app.errors import CannotStart
-from app.factory import create_app
+from app.factory import assemble, claim_store
 from app.models import User
 from app.services import accounts, installation, schema
 from app.slow_senders import Turns
@@ -91,7 +92,8 @@ def prepare(settings: Settings) -> Application:
     warning = installation.volume_warning(settings)
     if warning:
         log.warning("%s", warning)
-    app = create_app(settings)
+    app = assemble(settings)
+    _claim_store(app, engine)
     _move_old_pictures(settings)
     address = settings.base_url or f"http://{_shown_host(settings.host)}:{settings.port}"
     token = _set_up_token(engine)
@@ -103,10 +105,41 @@ def prepare(settings: Settings) -> Application:
     return app
 
 
+def _claim_store(app: Application, engine: Engine) -> None:
+    """A remote store is asked in a process of its own: its library's threads do not cross the fork to the worker."""
+    if app.settings.storage_url is None:
+        claim_store(app)
+        return
+    engine.dispose()
+    context = multiprocessing.get_context("fork")
+    answer, say = context.Pipe(duplex=False)
+    asking = context.Process(target=_say_what_refuses, args=(app, say), daemon=True)
+    asking.start()
+    say.close()
+    try:
+        sentence = str(answer.recv())
+    except EOFError:  # its own words stand in the log
+        sentence = f"{storage.store().place} could not be examined; the lines above say why."
+    asking.join()
+    if sentence:
+        raise CannotStart(sentence)
+
+
+def _say_what_refuses(app: Application, say: Connection) -> None:
+    try:
+        claim_store(app)
+    except CannotStart as refused:
+        say.send(str(refused))
+    else:
+        say.send("")
+
+
 def _move_old_pictures(settings: Settings) -> None:
     """Copies what the TimeTracker of old left beside the code, deletes nothing, and serves whatever comes of it."""
     old = tuple(place for place in relocate.old_places() if relocate.holds_pictures(place))
-    if old:
+    if old and settings.storage_url:
+        _say("Pictures of an older TimeTracker lie beside the code; docs/operate/storage.md tells how to take them in.")
+    elif old:
         tally = relocate.run(relocate.Move(settings.upload_folder, old=old))
         _say("%s", relocate.report(tally))
 

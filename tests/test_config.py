@@ -44,6 +44,14 @@ def test_without_a_word_of_the_operator_everything_has_its_documented_default(tm
         port=8080,
         base_url=None,
         trusted_proxies=(),
+        storage_url=None,
+        aws_access_key_id=None,
+        aws_secret_access_key=None,
+        aws_region="us-east-1",
+        aws_endpoint_url=None,
+        google_application_credentials=None,
+        azure_storage_account_name=None,
+        azure_storage_account_key=None,
     )
 
 

@@ -6,11 +6,15 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app import storage
 from app.db import Base, Instant
 
 
 class FileKind(StrEnum):
     AVATAR = "avatar"
+
+
+FOLDERS = {FileKind.AVATAR: storage.AVATARS}  # where files of a kind lie in the store
 
 
 class StoredFile(Base):
@@ -28,6 +32,11 @@ class StoredFile(Base):
     original_name: Mapped[str] = mapped_column(String(255))
     uploaded_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     uploaded_at: Mapped[datetime] = mapped_column(Instant)
+
+    @property
+    def key(self) -> str:
+        """Under which the store has the bytes."""
+        return f"{FOLDERS[FileKind(self.kind)]}/{self.name}"
 
     @classmethod
     def any_exist(cls, session: Session) -> bool:

@@ -95,11 +95,14 @@ class User(Base):
         return f"/uploads/avatars/{self.avatar_filename}" if self.avatar_filename else None
 
     def get_avatar_path(self) -> str | None:
-        """Where the picture lies on a local disk, or None."""
-        return str(avatar_folder() / self.avatar_filename) if self.avatar_filename else None
+        """Where the picture lies on a local disk, or None; None also where pictures lie in a remote store."""
+        folder = avatar_folder()
+        return str(folder / self.avatar_filename) if folder and self.avatar_filename else None
 
     def has_avatar(self) -> bool:
-        """Whether a picture is named and its file is really there."""
+        """Whether a picture is named and its file is really there; a remote store is not asked for each face."""
+        if avatar_folder() is None:
+            return bool(self.avatar_filename)
         try:
             return bool(self.avatar_filename) and storage.store().stat(self.avatar_key) is not None
         except OSError:
@@ -159,5 +162,6 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
-def avatar_folder() -> Path:
+def avatar_folder() -> Path | None:
+    """Where pictures lie on a local disk, or None where they lie in a remote store."""
     return storage.store().folder(storage.AVATARS)

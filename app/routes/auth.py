@@ -130,9 +130,10 @@ def change_password() -> Response | tuple[str, int]:
     return render_template("auth/password.html", form=form), Refused.status
 
 
-def get_avatar_upload_folder() -> str:
-    """Where profile pictures lie on a local disk: `{UPLOAD_FOLDER}/avatars`."""
-    return str(avatar_folder())
+def get_avatar_upload_folder() -> str | None:
+    """Where profile pictures lie on a local disk: `{UPLOAD_FOLDER}/avatars`; None where a remote store has them."""
+    folder = avatar_folder()
+    return str(folder) if folder else None
 
 
 @blueprint.get("/uploads/avatars/<filename>")

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import db
+from app import db, storage
 from app.services import installation, schema
 
 blueprint = Blueprint("health", __name__)
@@ -35,11 +35,13 @@ def _database() -> dict[str, str]:
 
 
 def _storage() -> str:
-    root = db.application().settings.upload_folder
-    if not os.access(root, os.W_OK):
+    folder = storage.store().folder(".")
+    if folder and not os.access(folder, os.W_OK):
         return "not writable"
     try:
         with db.reading(db.application().engine) as session:
-            return "not ours" if installation.uploads_problem(session, root) else "ok"
+            return "not ours" if installation.uploads_problem(session, storage.store()) else "ok"
+    except OSError:
+        return "unreachable"
     except SQLAlchemyError:
         return "unknown"

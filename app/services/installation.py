@@ -1,4 +1,4 @@
-"""The start of an installation: its data root, its secret key, its marker in the upload root (laws 1 and 11)."""
+"""The start of an installation: its data root, its secret key, its marker beside the stored files (laws 1 and 11)."""
 
 import errno
 import os
@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from flask_babel import lazy_gettext as _
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.errors import CannotStart
 from app.models import Installation, StoredFile
-from app.storage import marker, mounts
+from app.models.stored_file import FOLDERS
+from app.storage import Store, StoreRefuses, marker, mounts
 from app.storage.durable import fsync_folder, make_folder, temporary_path
+from app.storage.local import LocalStore
 
 
 def prepare_data_root(settings: Settings) -> None:
@@ -49,16 +52,29 @@ def secret_key(settings: Settings) -> str:
     return key
 
 
-def claim_uploads(session: Session, root: Path) -> None:
-    """Checks whose files lie in the upload root and writes the marker anew. Raises CannotStart.
+def claim_uploads(session: Session, place: Store | Path) -> None:
+    """Checks whose files lie in the store and writes the marker anew: at each start. Raises CannotStart.
 
-    Only a database that knows of no files may claim a root without looking: everything else would start on an
-    empty, freshly mounted folder as if the files had never been.
+    Only a database that knows of no files may claim a store without looking: everything else would start on an
+    empty, freshly mounted folder as if the files had never been. A path stands for the folder at that path.
     """
-    problem = uploads_problem(session, root)
+    recognise_uploads(session, place)
+    adopt_uploads(session, place)
+
+
+def recognise_uploads(session: Session, place: Store | Path) -> None:
+    """Checks whose files lie in the store; marks it where nothing is marked: before each upload. Raises CannotStart.
+
+    A marker that is there is left alone: a move may write another one at this moment.
+    """
+    store = _store(place)
+    with _mending_sentence(store):
+        mark = marker.look(store)
+        problem = _problem(session, store, mark)
     if problem:
         raise CannotStart(problem)
-    adopt_uploads(session, root)
+    if mark is None:
+        adopt_uploads(session, store)
 
 
 def volume_warning(settings: Settings) -> Any:
@@ -79,29 +95,78 @@ def volume_warning(settings: Settings) -> Any:
     return None
 
 
-def uploads_problem(session: Session, root: Path) -> str | None:
-    """The sentence to refuse the start with, or None where the upload root is this installation's."""
-    found = marker.read(root)
-    if found == Installation.this(session).installation_id or not StoredFile.any_exist(session):
+def uploads_problem(session: Session, place: Store | Path) -> str | None:
+    """The sentence to refuse the start with, or None where the store is this installation's.
+
+    Raises StoreRefuses where a remote store cannot be asked.
+    """
+    store = _store(place)
+    return _problem(session, store, marker.look(store))
+
+
+def adopt_uploads(session: Session, place: Store | Path) -> None:
+    """Declares the store to be this installation's. Raises CannotStart where it cannot be written."""
+    store = _store(place)
+    with _mending_sentence(store):
+        marker.leave(store, marker.Mark(Installation.this(session).installation_id))
+
+
+def _store(place: Store | Path) -> Store:
+    return LocalStore(place) if isinstance(place, Path) else place
+
+
+def _problem(session: Session, store: Store, mark: marker.Mark | None) -> str | None:
+    if mark is None or mark.installation != Installation.this(session).installation_id:
+        return _not_ours(session, store, mark)
+    if mark.moved_to:
+        return (
+            f"The stored files were moved from {store.place} to {mark.moved_to}: {how_to_switch(mark.moved_to)} "
+            f"To stay here instead, bring back what is newer there: `timetracker uploads move --from "
+            f"'{mark.moved_to}' --to …`."
+        )
+    return _not_yet_here(session, store, mark.coming_from) if mark.coming_from else None
+
+
+def how_to_switch(place: str) -> str:
+    """What an operator does to use a store from now on; `place` as in STORAGE_URL, or `local`."""
+    change = "remove STORAGE_URL" if place == "local" else f"set STORAGE_URL={place}"
+    return f"{change}, then start again."
+
+
+def _not_ours(session: Session, store: Store, mark: marker.Mark | None) -> str | None:
+    if not StoredFile.any_exist(session):
         return None
-    whose = "belongs to another installation" if found else "is not marked as this installation's"
+    whose = "belongs to another installation" if mark else "is not marked as this installation's"
+    if isinstance(store, LocalStore):
+        what, right = f"the upload folder {store.place}", "is the right volume mounted? If this is the right folder"
+    else:
+        what, right = f"the store {store.place}", "does STORAGE_URL name the right one? If it does"
     return (
-        f"The database knows of stored files, but the upload folder {root} {whose}: "
-        "is the right volume mounted? If this is the right folder, run `timetracker uploads adopt`, then start again."
+        f"The database knows of stored files, but {what} {whose}: {right}, run `timetracker uploads adopt`, "
+        "then start again."
     )
 
 
-def adopt_uploads(session: Session, root: Path) -> None:
-    """Declares the upload root to be this installation's. Raises CannotStart where it cannot be written."""
-    with _mending_sentence(root):
-        marker.write(root, Installation.this(session).installation_id)
+def _not_yet_here(session: Session, store: Store, coming_from: str) -> str | None:
+    """A move that has not ended, or files uploaded to the old place after it had."""
+    there = {key for folder in FOLDERS.values() for key in store.list(folder)}
+    missing = [row for row in session.scalars(select(StoredFile)) if row.key not in there]
+    if not missing:
+        return None
+    return (
+        f"{len(missing)} stored files have not arrived at {store.place} yet, {missing[0].key} among them: run "
+        f"`timetracker uploads move --from '{coming_from}' --to …` to the end, then start again."
+    )
 
 
 @contextmanager
-def _mending_sentence(path: Path) -> Iterator[None]:
+def _mending_sentence(place: Store | Path) -> Iterator[None]:
     try:
         yield
+    except StoreRefuses as error:
+        raise CannotStart(str(error)) from error
     except OSError as error:
+        path = place if isinstance(place, Path) else Path(place.place)
         raise CannotStart(_how_to_mend(path, error)) from error
 
 

@@ -14,11 +14,10 @@ from app import db, storage
 from app.config import Settings
 from app.errors import CannotStart, Unavailable
 from app.models import FileKind, StoredFile, User
+from app.models.stored_file import FOLDERS
 from app.services import installation, schema
 
 log = logging.getLogger(__name__)
-
-FOLDERS = {FileKind.AVATAR: storage.AVATARS}
 
 
 def keep(
@@ -36,7 +35,7 @@ def keep(
 
     Raises Unavailable when the store takes nothing; then nothing has changed.
     """
-    _make_sure_the_folder_is_ours(session)
+    _make_sure_the_store_is_ours(session)
     try:
         stored = storage.store().put(f"{FOLDERS[kind]}/{name}", source)
     except OSError as error:
@@ -85,10 +84,10 @@ def pictures_only_the_database_knows(settings: Settings, upload_root: Path) -> l
     return sorted(name for name in names if name and not (upload_root / storage.AVATARS / name).is_file())
 
 
-def _make_sure_the_folder_is_ours(session: Session) -> None:
-    """The volume may have gone away since the start; bytes written beside it would be lost."""
+def _make_sure_the_store_is_ours(session: Session) -> None:
+    """The volume may have gone away since the start, or the files moved elsewhere; what is put here would be lost."""
     try:
-        installation.claim_uploads(session, storage.store().folder("."))
+        installation.recognise_uploads(session, storage.store())
     except CannotStart as error:
         log.error("upload refused: %s", error)  # noqa: TRY400 - the sentence says it all
         raise Unavailable(_("The file could not be stored just now. Nothing was changed; try again later.")) from error

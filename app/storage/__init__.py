@@ -4,6 +4,7 @@ A key is `{folder}/{name}`, such as `avatars/avatar_7_0a1b2c3d.webp`. The store 
 factory or a command (`use`), and asked for with `store()`. This file imports the standard library alone.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 AVATARS = "avatars"
+
+_KEY = re.compile(r"[a-z][a-z0-9_-]*/[A-Za-z0-9_][A-Za-z0-9._-]{0,254}", re.ASCII)
+
+
+class StoreRefuses(OSError):
+    """A remote store is away, does not let us in, or broke off. Says why and what to look at, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +38,32 @@ class Stat:
 
 
 class Store(Protocol):
-    """A place for bytes. `put` is whole-or-absent and durable when it returns (law 2)."""
+    """A place for bytes. `put` is whole-or-absent and durable when it returns (law 2); what fails raises OSError.
 
+    `place` is how an operator writes it: the path of a folder, or an address as in STORAGE_URL.
+    """
+
+    @property
+    def place(self) -> str: ...
     def put(self, key: str, source: BinaryIO) -> Stored: ...
     def open(self, key: str) -> BinaryIO: ...
     def stat(self, key: str) -> Stat | None: ...
     def delete(self, key: str) -> None: ...
     def list(self, prefix: str) -> Iterator[str]: ...
-    def folder(self, name: str) -> Path: ...
+
+    def folder(self, name: str) -> Path | None:
+        """Where files of one kind lie on this machine, for people's own scripts; None where they do not."""
+
+    def read_marker(self) -> str | None:
+        """What the hidden marker beside the folders holds (see `app.storage.marker`), None where there is none."""
+
+    def write_marker(self, text: str) -> None:
+        """Replaces the marker, durably."""
+
+
+def is_key(text: str) -> bool:
+    """Whether it has the form of a key of ours, and so leads nowhere else."""
+    return _KEY.fullmatch(text) is not None
 
 
 _current: Store | None = None

@@ -6,18 +6,16 @@ Links are never followed: what a link names was not put here by us.
 import errno
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from app.storage import Stat, Stored
+from app.storage import Stat, Stored, is_key, marker
 from app.storage.durable import TEMPORARY_PREFIX, fsync_folder, make_folder, temporary_path
 
 CHUNK = 1024 * 1024
-_KEY = re.compile(r"[a-z][a-z0-9_-]*/[A-Za-z0-9_][A-Za-z0-9._-]{0,254}", re.ASCII)
 
 
 class LocalStore:
@@ -25,6 +23,10 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @property
+    def place(self) -> str:
+        return str(self.root)
 
     def put(self, key: str, source: BinaryIO) -> Stored:
         """Writes all of `source` under `key`: whole and fsync'd, or absent. Raises OSError (full, read-only …)."""
@@ -83,8 +85,18 @@ class LocalStore:
         """Where files of one kind lie, for people's own scripts."""
         return self.root / name
 
+    def read_marker(self) -> str | None:
+        """A marker that cannot be read counts as none: the folder beside it can hardly be read either."""
+        try:
+            return marker.read_text(self.root)
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def write_marker(self, text: str) -> None:
+        marker.write_text(self.root, text)
+
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise FileNotFoundError(errno.ENOENT, "no such stored file", key)
         return self.root / key
 
