@@ -27,6 +27,7 @@ from app.models import Role, User
 from app.services import accounts, installation, passwords, schema
 from app.storage import mounts
 from tests.postgres import PostgresServer
+from tests.s3 import S3Server
 
 PASSWORD = "correct horse battery"
 NOON = datetime(2026, 11, 17, 11, 0, tzinfo=UTC)  # a Tuesday; noon in Berlin
@@ -62,6 +63,12 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     with PostgresServer.started(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    with S3Server.started() as server:
         yield server
 
 
