@@ -9,7 +9,7 @@ from typing import BinaryIO
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from app import db, storage
+from app import db
 from app.errors import Refused, Unavailable
 from app.models import FileKind, User
 from app.services import pictures, uploads
@@ -82,5 +82,5 @@ def _name(session: Session, user: User, name: str | None) -> None:
 def _fresh_name(user: User) -> str:
     while True:
         name = f"avatar_{user.id}_{secrets.token_hex(4)}.webp"
-        if storage.store().stat(f"{storage.AVATARS}/{name}") is None:
+        if not uploads.is_taken(FileKind.AVATAR, name):
             return name

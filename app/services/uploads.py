@@ -19,6 +19,8 @@ from app.services import installation, schema
 
 log = logging.getLogger(__name__)
 
+_NOT_NOW = _("The file could not be stored just now. Nothing was changed; try again later.")
+
 
 def keep(
     session: Session,
@@ -40,7 +42,7 @@ def keep(
         stored = storage.store().put(f"{FOLDERS[kind]}/{name}", source)
     except OSError as error:
         log.exception("a %s could not be stored", kind)
-        raise Unavailable(_("The file could not be stored just now. Nothing was changed; try again later.")) from error
+        raise Unavailable(_NOT_NOW) from error
     db.lock(session, uploaded_by)  # before the row refers to the person: PostgreSQL would deadlock two uploads
     row = StoredFile(
         kind=kind,
@@ -55,6 +57,15 @@ def keep(
     session.add(row)
     session.flush()
     return row
+
+
+def is_taken(kind: FileKind, name: str) -> bool:
+    """Whether the store has such a file. Raises Unavailable when it does not say."""
+    try:
+        return storage.store().stat(f"{FOLDERS[kind]}/{name}") is not None
+    except OSError as error:
+        log.error("upload refused: %s", error)  # noqa: TRY400 - the sentence says it all
+        raise Unavailable(_NOT_NOW) from error
 
 
 def remove(session: Session, kind: FileKind, name: str) -> None:
@@ -90,7 +101,7 @@ def _make_sure_the_store_is_ours(session: Session) -> None:
         installation.recognise_uploads(session, storage.store())
     except CannotStart as error:
         log.error("upload refused: %s", error)  # noqa: TRY400 - the sentence says it all
-        raise Unavailable(_("The file could not be stored just now. Nothing was changed; try again later.")) from error
+        raise Unavailable(_NOT_NOW) from error
 
 
 def _delete(key: str) -> None:
