@@ -17,7 +17,7 @@ from app.config import Settings
 from app.errors import CannotStart
 from app.models import Installation, StoredFile
 from app.models.stored_file import FOLDERS
-from app.storage import Store, StoreRefuses, marker, mounts
+from app.storage import Store, StoreRefuses, marker, mounts, places
 from app.storage.durable import fsync_folder, make_folder, temporary_path
 from app.storage.local import LocalStore
 
@@ -122,14 +122,14 @@ def _problem(session: Session, store: Store, mark: marker.Mark | None) -> str | 
         return (
             f"The stored files were moved from {store.place} to {mark.moved_to}: {how_to_switch(mark.moved_to)} "
             f"To stay here instead, bring back what is newer there: `timetracker uploads move --from "
-            f"'{mark.moved_to}' --to …`."
+            f"'{mark.moved_to}'`."
         )
     return _not_yet_here(session, store, mark.coming_from) if mark.coming_from else None
 
 
 def how_to_switch(place: str) -> str:
     """What an operator does to use a store from now on; `place` as in STORAGE_URL, or `local`."""
-    change = "remove STORAGE_URL" if place == "local" else f"set STORAGE_URL={place}"
+    change = "remove STORAGE_URL" if place == places.LOCAL else f"set STORAGE_URL={place}"
     return f"{change}, then start again."
 
 
@@ -155,7 +155,7 @@ def _not_yet_here(session: Session, store: Store, coming_from: str) -> str | Non
         return None
     return (
         f"{len(missing)} stored files have not arrived at {store.place} yet, {missing[0].key} among them: run "
-        f"`timetracker uploads move --from '{coming_from}' --to …` to the end, then start again."
+        f"`timetracker uploads move --from '{coming_from}'`, then start again."
     )
 
 
