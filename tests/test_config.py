@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app import config
-from app.config import InvalidSetting, Settings
+from app.config import InvalidSetting, Settings, StorageAddress
 
 LONG_KEY = "k" * 40
 ODD_PASSWORDS = ["secret", "se:cret", "se/cret", "%40secret%3A", "sec@ret", "s:e@c:r@et", "?secret"]
@@ -312,3 +312,85 @@ def test_an_address_without_a_password_is_shown_as_it_is(url: str) -> None:
 def test_a_secret_key_is_never_shown(tmp_path: Path) -> None:
     assert loaded(tmp_path, SECRET_KEY=LONG_KEY).environment["SECRET_KEY"] == "(hidden)"
     assert loaded(tmp_path).environment["SECRET_KEY"] == "(made in DATA_DIR)"
+
+
+S3_KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hunter2"}
+
+
+class TestARemoteStore:
+    @pytest.mark.parametrize(
+        ("url", "address"),
+        [
+            ("s3://bucket", StorageAddress("s3", "bucket", "")),
+            ("s3://my.bucket-1/", StorageAddress("s3", "my.bucket-1", "")),
+            ("s3://bucket/time/tracker/", StorageAddress("s3", "bucket", "time/tracker")),
+            (
+                "s3://bucket/a?endpoint=https://s3.example.org:9000/&region=eu-central-1",
+                StorageAddress("s3", "bucket", "a", "https://s3.example.org:9000", "eu-central-1"),
+            ),
+            ("s3://bucket?endpoint=http://[::1]:9000", StorageAddress("s3", "bucket", "", "http://[::1]:9000")),
+        ],
+    )
+    def test_is_read_from_its_address(self, tmp_path: Path, url: str, address: StorageAddress) -> None:
+        settings = loaded(tmp_path, STORAGE_URL=url, **S3_KEYS)
+
+        assert settings.storage_address == address
+        assert settings.environment["STORAGE_URL"] == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "bucket",
+            "ftp://bucket",
+            "s3://",
+            "s3:///prefix",
+            "s3://key:secret@bucket",
+            "s3://bucket/../other",
+            "s3://bucket//a",
+            "s3://bucket/.hidden",
+            "s3://bucket/a b",
+            "s3://bucket/\u00fc",
+            "s3://bucket?color=red",
+            "s3://bucket?region=a&region=b",
+            "s3://bucket?endpoint=s3.example.org",
+            "s3://bucket?endpoint=https://key:secret@s3.example.org",
+            "gs://bucket?region=a",
+            "s3://bucket/" + "a/" * 40 + "!",
+        ],
+    )
+    def test_whose_address_cannot_be_read_is_refused(self, tmp_path: Path, url: str) -> None:
+        sentence = refusal(tmp_path, STORAGE_URL=url, **S3_KEYS)
+
+        assert "STORAGE_URL" in sentence
+        assert "secret" not in sentence
+
+    @pytest.mark.parametrize(
+        ("url", "words"),
+        [
+            ("s3://bucket", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+            ("gs://bucket", "GOOGLE_APPLICATION_CREDENTIALS"),
+            ("az://container", "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
+        ],
+    )
+    def test_needs_its_keys(self, tmp_path: Path, url: str, words: str) -> None:
+        assert f"which needs {words}, too." in refusal(tmp_path, STORAGE_URL=url)
+
+    def test_takes_its_keys_from_files(self, tmp_path: Path) -> None:
+        (tmp_path / "key").write_text("from a file\n")
+        files = {f"{name}_FILE": str(tmp_path / "key") for name in S3_KEYS}
+
+        settings = loaded(tmp_path, STORAGE_URL="s3://bucket", **files)
+
+        assert (settings.aws_access_key_id, settings.aws_secret_access_key) == ("from a file", "from a file")
+
+    def test_does_not_show_its_keys(self, tmp_path: Path) -> None:
+        settings = loaded(tmp_path, AZURE_STORAGE_ACCOUNT_KEY="hunter3", **S3_KEYS)
+
+        assert "hunter" not in repr(settings) + str(settings.environment)
+
+    def test_may_have_its_server_named_beside_the_address(self, tmp_path: Path) -> None:
+        settings = loaded(tmp_path, AWS_ENDPOINT_URL="https://s3.example.org/", AWS_REGION="eu-west-1")
+
+        assert (settings.aws_endpoint_url, settings.aws_region) == ("https://s3.example.org", "eu-west-1")
+        assert "AWS_ENDPOINT_URL must be like" in refusal(tmp_path, AWS_ENDPOINT_URL="s3.example.org")
+        assert "GOOGLE_APPLICATION_CREDENTIALS" in refusal(tmp_path, GOOGLE_APPLICATION_CREDENTIALS="key.json")

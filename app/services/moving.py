@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
 
 from app import db
 from app.errors import Conflict
 from app.models import Installation, StoredFile
 from app.models.stored_file import FOLDERS
-from app.services import installation
 from app.storage import Store, StoreRefuses, marker
 from app.storage.marker import Mark
 
@@ -58,7 +56,7 @@ def move(engine: Engine, old: End, new: End, *, in_use: str, progress: Callable[
     """
     with db.reading(engine) as session:
         this = Installation.this(session).installation_id
-        _refuse_foreign_old_place(session, old, this)
+    _refuse_foreign_old_place(old, this)
     _open_new_place(new, old, this, in_use)
     tally = Tally()
     _carry_until_nothing_is_new(engine, old.store, new.store, tally, progress)
@@ -74,14 +72,11 @@ def move(engine: Engine, old: End, new: End, *, in_use: str, progress: Callable[
     return tally
 
 
-def _refuse_foreign_old_place(session: Session, old: End, this: str) -> None:
-    """One that a former run closed is fine."""
+def _refuse_foreign_old_place(old: End, this: str) -> None:
+    """One without a marker is fine: should it be the wrong one, the files that are missing there will tell."""
     mark = marker.look(old.store)
-    if mark is not None and mark.installation == this and mark.moved_to:
-        return
-    problem = installation.uploads_problem(session, old.store)
-    if problem:
-        raise Conflict(problem)
+    if mark is not None and mark.installation != this:
+        raise Conflict(f"{old.store.place} belongs to another installation; name the place the files come from.")
 
 
 def _open_new_place(new: End, old: End, this: str, in_use: str) -> None:

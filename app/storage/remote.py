@@ -145,15 +145,15 @@ class RemoteStore:
                 "account_key": settings.azure_storage_account_key,
             }
             return AzureStore(address.bucket, prefix=prefix, config=azure, client_options=client, retry_config=RETRIES)
-        endpoint = address.endpoint or settings.aws_endpoint_url
-        aws: Any = {
+        region = address.region or settings.aws_region
+        endpoint = address.endpoint or settings.aws_endpoint_url or f"https://s3.{region}.amazonaws.com"
+        aws: Any = {  # all of it is said: what is not, the library takes from the environment, be it empty
             "access_key_id": settings.aws_access_key_id,
             "secret_access_key": settings.aws_secret_access_key,
-            "region": address.region or settings.aws_region,
+            "region": region,
+            "endpoint": endpoint,
         }
-        if endpoint:
-            aws["endpoint"] = endpoint
-            client = client | {"allow_http": endpoint.startswith("http://")}
+        client = client | {"allow_http": endpoint.startswith("http://")}
         return S3Store(address.bucket, prefix=prefix, config=aws, client_options=client, retry_config=RETRIES)
 
     @contextmanager

@@ -3,6 +3,7 @@
 import io
 import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
@@ -273,6 +274,17 @@ class TestAPlaceThatIsNotOurs:
 
         with pytest.raises(Conflict, match="belongs to another installation"):
             move(app, old, new)
+
+    def test_may_be_a_folder_that_was_never_used(
+        self, app: Application, new: End, people: list[User], tmp_path: Path
+    ) -> None:
+        found = End(LocalStore(tmp_path / "found"), str(tmp_path / "found"))
+        found.store.put("avatars/found", io.BytesIO(b"x"))
+
+        tally = moving.move(app.engine, found, new, in_use=new.name, progress=lambda _tally: None)
+
+        assert (tally.carried, len(tally.lost)) == ({"avatars/found"}, 5)
+        assert marker.look(found.store) is None
 
     def test_is_not_the_same_place(self, app: Application, old: End) -> None:
         with pytest.raises(Conflict, match="already"):

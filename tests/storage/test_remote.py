@@ -8,14 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import config
-from app.storage import Store, StoreRefuses, marker, places
+from app.storage import Store, StoreRefuses, marker, places, remote
 from app.storage.marker import Mark
 from app.storage.remote import PART
-from tests.s3 import S3Server, Wire
+from tests.s3 import KEYS, S3Server, Wire
 
 KEY = "avatars/avatar_7_0a1b2c3d.webp"
 
@@ -211,3 +212,27 @@ places.chosen(config.load({{"DATA_DIR": {str(tmp_path)!r}}}))
 sys.exit("obstore" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_stands_empty_in_the_environment_changes_nothing(
+    s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docker-compose.yml hands it on; the library reads the environment itself."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "")
+    store = store_of(s3.environment(bucket))
+
+    store.put(KEY, io.BytesIO(b"x"))
+
+    assert list(store.list("avatars")) == [KEY]
+
+
+def test_amazon_is_asked_where_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(remote, "S3Store", lambda _bucket, *, config, **_rest: told.update(config))
+    store = store_of({"STORAGE_URL": "s3://bucket?region=eu-central-1", **KEYS})
+
+    with pytest.raises(ValueError, match="object store"):  # nothing is connected
+        store.stat(KEY)
+
+    assert told["endpoint"] == "https://s3.eu-central-1.amazonaws.com"
