@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,15 +18,25 @@ from app.storage.marker import Mark
 from app.storage.remote import PART
 from tests.s3 import S3Server
 from tests.storage.test_local import Breaking
+from tests.swift import Swift, why_not
 
 KEY = "avatars/avatar_7_0a1b2c3d.webp"
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """A real store; moto's server only plays one."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with Swift.started(tmp_path_factory.mktemp("swift")) as server:
+        yield server
+
+
+@pytest.fixture(params=["local", "s3", "swift"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     environment = {"DATA_DIR": str(tmp_path / "data")}
-    if request.param == "s3":
-        environment |= request.getfixturevalue("s3").environment()
+    if request.param != "local":
+        environment |= request.getfixturevalue(request.param).environment()
     return places.chosen(config.load(environment))
 
 
