@@ -236,3 +236,19 @@ def test_amazon_is_asked_where_no_server_is_named(monkeypatch: pytest.MonkeyPatc
         store.stat(KEY)
 
     assert told["endpoint"] == "https://s3.eu-central-1.amazonaws.com"
+
+
+def test_a_bucket_that_only_says_404_is_told_from_one_without_a_marker(
+    s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every store says what it has not found."""
+
+    def nothing(*_: object) -> None:
+        raise FileNotFoundError("404")
+
+    monkeypatch.setattr("app.storage.remote.obstore.get", nothing)
+
+    assert store_of(s3.environment(bucket)).read_marker() is None
+    assert "there is no bucket no-such-bucket" in refusal(
+        store_of(s3.environment("no-such-bucket")), ACTS["read_marker"]
+    )
