@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app import clock, config, db, storage
 from app.cli_demo import demo_command
 from app.cli_imports import import_group
+from app.cli_rollback import rollback_command
 from app.cli_uploads import move_command
 from app.command_line import ready_database
 from app.config import InvalidSetting
@@ -185,6 +186,7 @@ def migrate_uploads(options: tuple[str, ...]) -> None:
 uploads_group.add_command(move_command)
 main.add_command(import_group)
 main.add_command(demo_command)
+main.add_command(rollback_command)
 
 
 def _what_only_the_database_knows(tally: relocate.Tally) -> Sequence[str]:

@@ -19,7 +19,7 @@ from app.db import POOL_SIZE, Application
 from app.errors import CannotStart
 from app.factory import assemble, claim_store
 from app.models import User
-from app.services import accounts, installation, schema
+from app.services import accounts, installation, schema, serving
 from app.slow_senders import Turns
 from app.storage import relocate
 
@@ -36,14 +36,18 @@ def serve(settings: Settings, *, host: str | None, port: int | None) -> None:
     """Serves until told to stop. Raises InvalidSetting, CannotStart."""
     settings = settings.listening_on(host, port)
     _refuse_taken_address(settings.host, settings.port)
-    app = prepare(settings)
+    with serving.hold(settings):
+        _answer(prepare(settings))
+
+
+def _answer(app: Application) -> None:
     gc.freeze()  # the worker is a fork of this process: what is shared stays shared
     gc.set_threshold(GC_THRESHOLD)
     multiprocessing.set_start_method("fork", force=True)
     Granian(
         "app:application",
-        address=settings.host,
-        port=settings.port,
+        address=app.settings.host,
+        port=app.settings.port,
         interface=Interfaces.WSGI,
         workers=1,
         blocking_threads=POOL_SIZE + WAITING,

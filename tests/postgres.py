@@ -33,12 +33,16 @@ class PostgresServer:
         finally:
             server.cleanup()
 
-    def fresh_database(self, *, empty: bool = False) -> str:
-        """The address of a new database, migrated unless it is to be empty."""
+    def fresh_database(self, *, empty: bool = False, user: str = "") -> str:
+        """The address of a new database, migrated unless it is to be empty, for a `user` who may make tables only."""
         name = f"test_{uuid.uuid4().hex}"
         template = "template0" if empty else TEMPLATE
         self._run(f'CREATE DATABASE "{name}" TEMPLATE {template}')
-        return self._address(name)
+        if user:
+            self._run(f"DROP ROLE IF EXISTS {user}")
+            self._run(f"CREATE ROLE {user} LOGIN")
+            self._run(f"GRANT ALL ON SCHEMA public TO {user}", name)
+        return self._address(name, user)
 
     def _make_template(self) -> None:
         self._run("ALTER SYSTEM SET fsync = off")  # the power may fail: these databases live for a test
@@ -51,9 +55,10 @@ class PostgresServer:
         schema.migrate(engine, settings)
         engine.dispose()
 
-    def _address(self, database: str) -> str:
-        return str(self._server.get_uri(database))
+    def _address(self, database: str, user: str = "") -> str:
+        address = str(self._server.get_uri(database))
+        return address.replace("://postgres:", f"://{user}:") if user else address
 
-    def _run(self, statement: str) -> None:
-        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+    def _run(self, statement: str, database: str = "postgres") -> None:
+        with psycopg.connect(self._address(database), autocommit=True) as connection:
             connection.execute(statement)

@@ -27,11 +27,11 @@ def prepare_data_root(settings: Settings) -> None:
     database = settings.sqlite_file
     folders = [settings.data_dir, settings.upload_folder, *([database.parent] if database else [])]
     for folder in dict.fromkeys(folders):
-        with _mending_sentence(folder):
+        with mending_sentence(folder):
             make_folder(folder)
             _try_to_write(folder)
     if database is not None and database.exists():
-        with _mending_sentence(database):
+        with mending_sentence(database):
             os.close(os.open(database, os.O_RDWR))
 
 
@@ -40,7 +40,7 @@ def secret_key(settings: Settings) -> str:
     if settings.secret_key:
         return settings.secret_key
     file = settings.secret_key_file
-    with _mending_sentence(file if file.exists() else file.parent):
+    with mending_sentence(file if file.exists() else file.parent):
         if not file.exists():
             _make_key(file)
         key = file.read_text(encoding="ascii", errors="replace").strip()
@@ -68,7 +68,7 @@ def recognise_uploads(session: Session, place: Store | Path) -> None:
     A marker that is there is left alone: a move may write another one at this moment.
     """
     store = _store(place)
-    with _mending_sentence(store):
+    with mending_sentence(store):
         mark = marker.look(store)
         problem = _problem(session, store, mark)
     if problem:
@@ -107,7 +107,7 @@ def uploads_problem(session: Session, place: Store | Path) -> str | None:
 def adopt_uploads(session: Session, place: Store | Path) -> None:
     """Declares the store to be this installation's. Raises CannotStart where it cannot be written."""
     store = _store(place)
-    with _mending_sentence(store):
+    with mending_sentence(store):
         marker.leave(store, marker.Mark(Installation.this(session).installation_id))
 
 
@@ -160,7 +160,8 @@ def _not_yet_here(session: Session, store: Store, coming_from: str) -> str | Non
 
 
 @contextmanager
-def _mending_sentence(place: Store | Path) -> Iterator[None]:
+def mending_sentence(place: Store | Path) -> Iterator[None]:
+    """Turns what the system or a store answers about `place` into CannotStart with what mends it."""
     try:
         yield
     except StoreRefuses as error:

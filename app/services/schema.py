@@ -4,6 +4,7 @@ Migrations are linear and dated; the revision is the stamp a file's name begins 
 without loading Alembic, which a start with nothing to migrate cannot afford.
 """
 
+import logging
 import re
 import time
 import uuid
@@ -20,6 +21,9 @@ from app.db import use_wal
 from app.errors import CannotStart
 from app.models import Installation
 from app.models.installation import ONLY
+from app.services import snapshots
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = CHECKOUT / "migrations"
 STAMP = len("20261122_1300")
@@ -84,8 +88,9 @@ def refuse_unless_current(engine: Engine) -> None:
 def migrate(engine: Engine, settings: Settings, *, waiting: Callable[[], None] = lambda: None) -> bool:
     """Brings the schema up to date, in one transaction, and says whether there was anything to do.
 
-    Of several processes at once one migrates and the others wait; `waiting` is called once when this one does.
-    Raises CannotStart when the schema is newer than this version.
+    A database that is there is kept as a snapshot first. Of several processes at once one migrates and the others
+    wait; `waiting` is called once when this one does.
+    Raises CannotStart when the schema is newer than this version, or no snapshot can be made.
     """
     with engine.connect() as connection:
         found = state(connection)
@@ -99,12 +104,25 @@ def migrate(engine: Engine, settings: Settings, *, waiting: Callable[[], None] =
             _take_lock(connection, waiting)
             found = state(connection)
             _refuse_what_is_not_ours(found)
+            if found is State.OUTDATED:
+                _take_snapshot(connection, settings)
             if found is not State.CURRENT:
                 _upgrade(connection, settings)
             connection.commit()
     finally:
         engine.dispose()  # this connection had its foreign keys switched off
     return found is not State.CURRENT
+
+
+def upgrade_to(connection: Connection, revision: str) -> None:
+    """Runs the migrations up to that one, in the connection's transaction."""
+    from alembic import command  # noqa: PLC0415 - heavy, and hardly any start migrates
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def _refuse_what_is_not_ours(found: State) -> None:
@@ -142,14 +160,15 @@ def _begin_immediate(connection: Connection, waiting: Callable[[], None]) -> Non
             return
 
 
-def _upgrade(connection: Connection, settings: Settings) -> None:
-    from alembic import command  # noqa: PLC0415 - heavy, and hardly any start migrates
-    from alembic.config import Config  # noqa: PLC0415
+def _take_snapshot(connection: Connection, settings: Settings) -> None:
+    revision = current_revision(connection)
+    assert revision is not None  # noqa: S101 - an outdated database says which one it is at
+    snapshots.take(connection, settings, revision, clock.now())
+    log.info("Before its migration the database was kept as a snapshot of schema %s.", revision)
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+
+def _upgrade(connection: Connection, settings: Settings) -> None:
+    upgrade_to(connection, "head")
     _refuse_broken_references(connection)
     _ensure_installation(connection, settings)
 
