@@ -1,6 +1,5 @@
 """The `timetracker` command: thin callers of services. Exit status 0 is done, 1 not done, 2 usage, 78 not startable."""
 
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import clock, config, db, storage
 from app.cli_demo import demo_command
+from app.cli_doctor import doctor_command
 from app.cli_imports import import_group
 from app.cli_rollback import rollback_command
 from app.cli_uploads import move_command
@@ -78,20 +78,6 @@ def show_config() -> None:
     for name, value in settings.environment.items():
         click.echo(f"{name}={value}")
     click.echo(f"# DATA_DIR: {settings.data_dir_reason}", err=True)
-
-
-@main.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="Print findings as JSON.")
-def examine(as_json: bool) -> None:
-    """Look at data root, database, schema, storage and secret, and say what is wrong."""
-    findings = doctor.examine(config.load())
-    if as_json:
-        click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
-    else:
-        for finding in findings:
-            click.echo(f"{finding.severity}: {finding.what} {finding.mend}".rstrip())
-        click.echo("No errors found." if not doctor.has_errors(findings) else "There are errors.")
-    sys.exit(1 if doctor.has_errors(findings) else 0)
 
 
 @main.group("user")
@@ -187,6 +173,7 @@ uploads_group.add_command(move_command)
 main.add_command(import_group)
 main.add_command(demo_command)
 main.add_command(rollback_command)
+main.add_command(doctor_command)
 
 
 def _what_only_the_database_knows(tally: relocate.Tally) -> Sequence[str]:

@@ -216,12 +216,13 @@ class TestDoctor:
         assert result.output.endswith("There are errors.\n")
 
     def test_speaks_to_machines(self, shell: Shell, settings: Settings) -> None:
-        assert {finding["severity"] for finding in json.loads(shell("doctor --json").stdout)} == {"ok"}
+        findings = json.loads(shell("doctor --json").stdout)
+        assert {finding["severity"] for finding in findings if finding["code"] != "address"} == {"ok"}
         settings.secret_key_file.write_text("half")
         result = shell("doctor --json")
 
         assert result.exit_code == 1
-        assert json.loads(result.stdout)[-1]["code"] == "secret_key"
+        assert [found["code"] for found in json.loads(result.stdout) if found["severity"] == "error"] == ["secret_key"]
 
 
 def test_migrate_says_where_data_lies(shell: Shell, settings: Settings) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 from app.config import VERSION, Settings
 from app.models import StoredFile, TimeEntry, User
 from app.services import demo, doctor, schema
-from app.services.doctor import Finding
+from app.services.doctor import Finding, Severity
 from app.storage import mounts
+
+_GRAVEST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.OK)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def about(session: Session, settings: Settings) -> About:
         people=session.scalar(select(func.count()).select_from(User)) or 0,
         entries=session.scalar(select(func.count()).where(TimeEntry.deleted_at.is_(None))) or 0,
         has_demo=demo.is_there(session),
-        findings=doctor.examine(settings),
+        findings=sorted(doctor.examine(settings), key=lambda finding: _GRAVEST_FIRST.index(finding.severity)),
     )
 
 

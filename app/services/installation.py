@@ -29,7 +29,7 @@ def prepare_data_root(settings: Settings) -> None:
     for folder in dict.fromkeys(folders):
         with mending_sentence(folder):
             make_folder(folder)
-            _try_to_write(folder)
+            try_to_write(folder)
     if database is not None and database.exists():
         with mending_sentence(database):
             os.close(os.open(database, os.O_RDWR))
@@ -159,6 +159,21 @@ def _not_yet_here(session: Session, store: Store, coming_from: str) -> str | Non
     )
 
 
+def try_to_write(folder: Path) -> None:
+    """Asking for permissions is not enough: a full disk or a read-only mount answers only to a write.
+
+    Raises OSError.
+    """
+    probe = temporary_path(folder)
+    try:
+        with probe.open("xb") as target:
+            target.write(b"\0" * 4096)
+            target.flush()
+            os.fsync(target.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 @contextmanager
 def mending_sentence(place: Store | Path) -> Iterator[None]:
     """Turns what the system or a store answers about `place` into CannotStart with what mends it."""
@@ -192,18 +207,6 @@ def command_to_own(path: Path) -> str:
     if path.stat().st_uid == user:
         return f"sudo chmod -R u+rwX {quoted}"
     return f"sudo chown -R {user}:{group} {quoted}"
-
-
-def _try_to_write(folder: Path) -> None:
-    """Asking for permissions is not enough: a full disk or a read-only mount answers only to a write."""
-    probe = temporary_path(folder)
-    try:
-        with probe.open("xb") as target:
-            target.write(b"\0" * 4096)
-            target.flush()
-            os.fsync(target.fileno())
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _make_key(file: Path) -> None:
