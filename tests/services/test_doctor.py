@@ -166,7 +166,7 @@ def test_a_key_others_may_read_is_a_warning(app: Application) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != app.settings.upload_folder)
+    monkeypatch.setattr(installation, "try_to_write", failing(errno.EACCES))
 
     finding = found(app.settings, "upload_folder")
 
@@ -352,6 +352,7 @@ class TestStoredFiles:
     ) -> None:
         store(app, session, owner, "avatar_2_00000001.webp")
         known = files.known
+        monkeypatch.setattr(files, "listed", lambda _store: set())  # it was uploaded after that
 
         def removed_after_the_rows_were_read(reading: Session) -> Any:
             rows = known(reading)

@@ -28,6 +28,7 @@ def examine(settings: Settings, *, thorough: bool, now: datetime) -> Iterator[Fi
             Severity.ERROR,
             _("There is no database yet."),
             _("Run `%(command)s`.", command="timetracker migrate"),
+            _("Nothing can be shown or entered."),
         )
         return
     try:

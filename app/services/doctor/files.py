@@ -37,7 +37,7 @@ def examine(session: Session, settings: Settings, *, thorough: bool, now: dateti
         rows, pictures = known(session)
         yield from _lost(session, store, rows, there)
         if thorough:
-            yield from _changed(session, store, rows)
+            yield from _changed(store, rows)
         yield from _orphans(orphans(store, there, rows, pictures, now))
         yield from _pictures(rows, pictures, there)
     except OSError as error:
@@ -96,9 +96,8 @@ def _lost(session: Session, store: storage.Store, rows: dict[str, Row], there: s
         yield fine(Code.FILES, _("Each stored file is there."))
 
 
-def _changed(session: Session, store: storage.Store, rows: dict[str, Row]) -> Iterator[Finding]:
-    different = [key for key, row in rows.items() if not _is_as_stored(store, key, row)]
-    changed = sorted(_still_known(session, different))
+def _changed(store: storage.Store, rows: dict[str, Row]) -> Iterator[Finding]:
+    changed = sorted(key for key, row in rows.items() if not _is_as_stored(store, key, row))
     if changed:
         yield Finding(
             Code.CHANGED_FILES,

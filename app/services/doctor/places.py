@@ -29,9 +29,6 @@ def _folder(code: Code, folder: Path) -> Iterator[Finding]:
     elif not folder.is_dir():
         mend = _("Set DATA_DIR or UPLOAD_FOLDER to one.")
         yield _unusable(code, _("%(folder)s is not a folder.", folder=folder), mend)
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        mend = _run(installation.command_to_own(folder))
-        yield _unusable(code, _("%(folder)s cannot be written.", folder=folder), mend)
     else:
         yield _written(code, folder)
         yield from _owner(folder)
@@ -48,6 +45,9 @@ def _written(code: Code, folder: Path) -> Finding:
         with installation.mending_sentence(folder):
             installation.try_to_write(folder)
     except CannotStart as error:
+        if isinstance(error.__cause__, PermissionError):
+            mend = _run(installation.command_to_own(folder))
+            return _unusable(code, _("%(folder)s cannot be written.", folder=folder), mend)
         return Finding(code, Severity.ERROR, str(error), why=_("Nothing new can be stored."))
     return fine(code, _("%(folder)s can be written.", folder=folder))
 
