@@ -17,6 +17,7 @@ from app.models import TimeEntry, User
 from app.services import installation, schema
 from app.services.doctor import files
 from app.services.doctor.finding import Code, Finding, Severity, fine
+from app.storage import StoreRefuses, places
 
 TOLERANCE = timedelta(minutes=5)  # for clocks of two machines
 
@@ -100,7 +101,9 @@ def _schema(found: schema.State) -> Finding:
 
 def _marker(session: Session, settings: Settings) -> Finding:
     try:
-        problem = installation.uploads_problem(session, settings.upload_folder)
+        problem = installation.uploads_problem(session, places.chosen(settings))
+    except StoreRefuses:
+        return Finding(Code.MARKER, Severity.WARNING, _("The marker could not be compared: the store comes first."))
     except SQLAlchemyError:
         return Finding(Code.MARKER, Severity.WARNING, _("The marker could not be compared: the schema comes first."))
     if problem:

@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from app import clock, storage
 from app.config import Settings
 from app.models import FileKind, StoredFile, User
-from app.services import uploads
+from app.models.stored_file import FOLDERS
 from app.services.doctor.finding import Code, Finding, Severity, fine
+from app.storage import places
 from app.storage.durable import TEMPORARY_PREFIX
-from app.storage.local import CHUNK, LocalStore
 
+CHUNK = 1024 * 1024
 AN_HOUR = timedelta(seconds=clock.HOUR)  # however slow an upload is, its row has come by then
-_FOLDERS: dict[str, str] = {kind.value: folder for kind, folder in uploads.FOLDERS.items()}
+_FOLDERS: dict[str, str] = {kind.value: folder for kind, folder in FOLDERS.items()}
 
 
 class Row(NamedTuple):
@@ -31,8 +32,8 @@ class Row(NamedTuple):
 
 
 def examine(session: Session, settings: Settings, *, thorough: bool, now: datetime) -> Iterator[Finding]:
-    store = store_of(settings)
     try:
+        store = places.chosen(settings)
         there = listed(store)
         rows, pictures = known(session)
         yield from _lost(session, store, rows, there)
@@ -41,18 +42,20 @@ def examine(session: Session, settings: Settings, *, thorough: bool, now: dateti
         yield from _orphans(orphans(store, there, rows, pictures, now))
         yield from _pictures(rows, pictures, there)
     except OSError as error:
-        what = _("Stored files cannot be read: %(error)s.", error=error)
-        why = _("Nobody can be shown them.")
-        yield Finding(Code.FILES, Severity.ERROR, what, _("See to the rights of the folder, then look again."), why)
+        yield _unreadable(error)
 
 
-def store_of(settings: Settings) -> storage.Store:
-    return LocalStore(settings.upload_folder)
+def _unreadable(error: OSError) -> Finding:
+    why = _("Nobody can be shown them.")
+    if isinstance(error, storage.StoreRefuses):
+        return Finding(Code.FILES, Severity.ERROR, str(error), why=why)
+    what = _("Stored files cannot be read: %(error)s.", error=error)
+    return Finding(Code.FILES, Severity.ERROR, what, _("See to the rights of the folder, then look again."), why)
 
 
 def listed(store: storage.Store) -> set[str]:
     """The keys of what lies in folders of ours; whatever else is in the upload folder is nobody's business here."""
-    return {key for folder in uploads.FOLDERS.values() for key in store.list(folder)}
+    return {key for folder in FOLDERS.values() for key in store.list(folder)}
 
 
 def known(session: Session) -> tuple[dict[str, Row], dict[str, str]]:
@@ -67,13 +70,16 @@ def orphans(
     store: storage.Store, there: set[str], rows: dict[str, Row], pictures: dict[str, str], now: datetime
 ) -> list[str]:
     """What no row names, and halves that a kill left."""
-    halves = [
-        f"{folder}/{half.name}"
-        for folder in uploads.FOLDERS.values()
-        for half in store.folder(folder).glob(f"{TEMPORARY_PREFIX}*")
-        if now.timestamp() - half.stat().st_mtime > AN_HOUR.total_seconds()
-    ]
-    return sorted([*(there - rows.keys() - pictures.keys()), *halves])
+    return sorted([*(there - rows.keys() - pictures.keys()), *_halves(store, now)])
+
+
+def _halves(store: storage.Store, now: datetime) -> Iterator[str]:
+    """In a folder only: a remote store shows what is whole, and nothing else."""
+    for name in FOLDERS.values():
+        folder = store.folder(name)
+        for half in folder.glob(f"{TEMPORARY_PREFIX}*") if folder else ():
+            if now.timestamp() - half.stat().st_mtime > AN_HOUR.total_seconds():
+                yield f"{name}/{half.name}"
 
 
 def _key(kind: str, name: str) -> str:

@@ -18,6 +18,7 @@ class Code(StrEnum):
     UPLOAD_FOLDER = "upload_folder"
     OWNER = "owner"
     FREE_SPACE = "free_space"
+    STORE = "store"
     VOLUME = "volume"
     DATABASE = "database"
     INTEGRITY = "integrity"

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,8 +21,9 @@ from app.config import Settings
 from app.models import Installation, StoredFile
 from app.services import installation, schema, serving
 from app.services.doctor import files
-from app.storage import marker
+from app.storage import Store, marker, places
 from app.storage.durable import fsync_folder, make_folder, temporary_path
+from app.storage.marker import Mark
 
 PRIVATE = 0o600
 
@@ -70,25 +72,48 @@ def _is_current(engine: Engine) -> bool:
 
 
 def _marker(session: Session, settings: Settings) -> Iterator[str]:
-    if marker.read(settings.upload_folder) is None and not StoredFile.any_exist(session):
-        installation.adopt_uploads(session, settings.upload_folder)
-        yield f"{settings.upload_folder} was marked as this installation's."
+    store = places.chosen(settings)
+    if marker.look(store) is None and not StoredFile.any_exist(session):
+        installation.adopt_uploads(session, store)
+        yield f"{store.place} was marked as this installation's."
 
 
 def _orphans(session: Session, settings: Settings, now: datetime) -> Iterator[str]:
-    if marker.read(settings.upload_folder) != Installation.this(session).installation_id:
-        return
-    store = files.store_of(settings)
+    store = places.chosen(settings)
+    if marker.look(store) != Mark(Installation.this(session).installation_id):
+        return  # another's, or its files are being moved just now
     there = files.listed(store)
     rows, pictures = files.known(session)
     if not rows:
         return
     quarantine = settings.data_dir / "quarantine" / now.strftime("%Y%m%dt%H%M%Sz")
     for key in files.orphans(store, there, rows, pictures, now):
-        source = settings.upload_folder / key
-        if now.timestamp() - source.stat().st_mtime > files.AN_HOUR.total_seconds():
-            _move(source, quarantine / key)
+        if _is_old(store, key, now):
+            _put_aside(store, key, quarantine / key)
             yield f"{key} went to {quarantine}."
+
+
+def _is_old(store: Store, key: str, now: datetime) -> bool:
+    folder = _folder_of(store, key)
+    if folder is not None:
+        return now.timestamp() - (folder / Path(key).name).stat().st_mtime > files.AN_HOUR.total_seconds()
+    found = store.stat(key)
+    return found is not None and now - found.changed_at > files.AN_HOUR
+
+
+def _put_aside(store: Store, key: str, target: Path) -> None:
+    folder = _folder_of(store, key)
+    if folder is not None:
+        _move(folder / target.name, target)
+        return
+    make_folder(target.parent)
+    with store.open(key) as source:
+        _write(source, target)
+    store.delete(key)
+
+
+def _folder_of(store: Store, key: str) -> Path | None:
+    return store.folder(key.partition("/")[0])
 
 
 def _move(source: Path, target: Path) -> None:
@@ -99,19 +124,21 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy(source, target)
+        with source.open("rb") as opened:
+            _write(opened, target)
         source.unlink()
     fsync_folder(target.parent)
     fsync_folder(source.parent)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _write(source: BinaryIO, target: Path) -> None:
     """To another disk, whole and durable before the first one goes."""
     temporary = temporary_path(target.parent)
     try:
-        shutil.copy2(source, temporary)
-        with temporary.open("rb") as copied:
-            os.fsync(copied.fileno())
+        with temporary.open("xb") as copy:
+            shutil.copyfileobj(source, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
         temporary.rename(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

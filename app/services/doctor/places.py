@@ -1,6 +1,8 @@
 """The folders: there, ours, writable, with room, and on something that stays."""
 
+import io
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from app.config import Settings
 from app.errors import CannotStart
 from app.services import installation
 from app.services.doctor.finding import Code, Finding, Severity, fine
+from app.storage import StoreRefuses, places
 
 GIB = 1024**3
 LITTLE = 0.05  # of a disk
@@ -20,7 +23,24 @@ MUCH = 10 * GIB  # however large the disk is
 def examine(settings: Settings) -> Iterator[Finding]:
     for code, folder in ((Code.DATA_DIR, settings.data_dir), (Code.UPLOAD_FOLDER, settings.upload_folder)):
         yield from _folder(code, folder)
+    yield from _store(settings)
     yield from _volume(settings)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    """A remote one, by writing, reading and removing; the folder is looked at with the others."""
+    if settings.storage_address is None:
+        return
+    try:
+        store = places.chosen(settings)
+        key = f"doctor/{secrets.token_hex(8)}"
+        store.put(key, io.BytesIO(b"?"))
+        store.open(key).close()
+        store.delete(key)
+    except StoreRefuses as error:
+        yield Finding(Code.STORE, Severity.ERROR, str(error), why=_("Nobody can see or store a file."))
+    else:
+        yield fine(Code.STORE, _("%(place)s can be read and written.", place=store.place))
 
 
 def _folder(code: Code, folder: Path) -> Iterator[Finding]:
