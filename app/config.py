@@ -36,6 +36,7 @@ PLACEHOLDER_KEYS = frozenset(
     }
 )
 SHORTEST_KEY = 16
+_MOST_BYTES = 2**49  # the largest power of two that 15 digits hold
 
 # What a remote store of each scheme needs to let us in.
 _KEYS_OF = {
@@ -84,6 +85,8 @@ class Settings:
     single_active_timer: bool
     auth_method: str
     max_content_length: int
+    quota_per_person: int
+    quota_in_all: int
     host: str
     port: int
     base_url: str | None
@@ -147,6 +150,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         single_active_timer=_flag(env, "SINGLE_ACTIVE_TIMER", default=True),
         auth_method=_auth_method(env.get("AUTH_METHOD") or "local"),
         max_content_length=_number(env, "MAX_CONTENT_LENGTH", default=16 * 1024 * 1024, least=1024),
+        quota_per_person=_number(env, "QUOTA_PER_PERSON", default=5 * 1024**3, least=0, most=_MOST_BYTES),
+        quota_in_all=_number(env, "QUOTA_IN_ALL", default=0, least=0, most=_MOST_BYTES),
         host=env.get("HOST") or "127.0.0.1",
         port=_number(env, "PORT", default=8080, least=1, most=65535),
         base_url=_base_url(env.get("BASE_URL")),
@@ -386,6 +391,8 @@ _SHOWN: dict[str, tuple[str, Callable[..., str]]] = {
     "SINGLE_ACTIVE_TIMER": ("single_active_timer", _shown_flag),
     "AUTH_METHOD": ("auth_method", str),
     "MAX_CONTENT_LENGTH": ("max_content_length", str),
+    "QUOTA_PER_PERSON": ("quota_per_person", str),
+    "QUOTA_IN_ALL": ("quota_in_all", str),
     "HOST": ("host", str),
     "PORT": ("port", str),
     "BASE_URL": ("base_url", _shown_or_nothing),

@@ -20,7 +20,9 @@ from app.routes import (
     access,
     admin,
     answers,
+    attachments,
     auth,
+    bodies,
     clients,
     dashboard,
     demo,
@@ -30,6 +32,7 @@ from app.routes import (
     pulse,
     reports,
     tags,
+    tasks,
     time_entries,
     timer,
     trash,
@@ -86,6 +89,7 @@ def assemble(settings: Settings) -> Application:
 def _configure(app: Application, secret_key: str) -> None:
     app.secret_key = secret_key
     app.session_interface = access.SessionCookie()
+    app.request_class = bodies.Request
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.config.update(
@@ -106,12 +110,13 @@ def _configure(app: Application, secret_key: str) -> None:
 def _add_extensions(app: Application) -> None:
     Babel(app, locale_selector=answers.language).domain_instance = words.Catalogues()
     app.before_request(access.refuse_other_sites)
-    CSRFProtect(app)
+    app.before_request(access.find_person)
+    app.before_request(bodies.allow_large_ones)
+    CSRFProtect(app)  # reads the form
     app.teardown_appcontext(db.close_session)
 
 
 def _add_routes(app: Application) -> None:
-    app.before_request(access.find_person)
     app.before_request(welcome.insist_on_set_up)
     app.before_request(access.require_sign_in)
     for module in (
@@ -124,6 +129,8 @@ def _add_routes(app: Application) -> None:
         projects,
         clients,
         tags,
+        tasks,
+        attachments,
         trash,
         pulse,
         reports,

@@ -40,6 +40,8 @@ def test_without_a_word_of_the_operator_everything_has_its_documented_default(tm
         single_active_timer=True,
         auth_method="local",
         max_content_length=16 * 2**20,
+        quota_per_person=5 * 2**30,
+        quota_in_all=0,
         host="127.0.0.1",
         port=8080,
         base_url=None,

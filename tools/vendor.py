@@ -47,9 +47,9 @@ PACKAGES = (
 ICONS = """
     alert-circle alert-triangle archive archive-off arrow-back-up building calendar calendar-week chart-bar check
     chevron-down chevron-left chevron-right circle-check clock copy currency-euro dots dots-vertical download
-    external-link filter folder history home info-circle key language link list lock logout menu-2 moon pencil photo
-    player-pause player-play player-play-filled player-stop player-stop-filled plus receipt restore search settings
-    shield star star-filled sun tag tags trash upload user user-circle users world x
+    external-link file filter folder history home info-circle key language link list lock logout menu-2 moon pencil
+    photo player-pause player-play player-play-filled player-stop player-stop-filled plus receipt restore search
+    settings shield star star-filled sun tag tags trash upload user user-circle users world x
 """.split()  # noqa: SIM905 - a list would be sixty quoted lines
 
 

@@ -41,6 +41,10 @@ class TagForm(BaseForm):
             raise ValidationError(str(_("A tag holds no comma and no semicolon: they stand between tags.")))
 
 
+class TaskForm(BaseForm):
+    name = name_field(_("Name"), 200, required=_("A task needs a name."))
+
+
 class ProjectForm(BaseForm):
     """`client` is an id, or empty for work that is for nobody else."""
 

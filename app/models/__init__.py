@@ -1,5 +1,6 @@
 """Each table, and what one record can do by itself."""
 
+from app.models.attachment import Attachment
 from app.models.client import Client
 from app.models.installation import Installation
 from app.models.project import Project, Tag, Task
@@ -10,6 +11,7 @@ from app.models.user import Role, Theme, User
 from app.models.user_session import OneTimeLink, SignInAttempt, UserDevice, UserSession
 
 __all__ = [
+    "Attachment",
     "Client",
     "FileKind",
     "ImportRun",

@@ -22,6 +22,7 @@ class Installation(Base):
     time_zone: Mapped[str] = mapped_column(String(64))
     currency: Mapped[str] = mapped_column(String(3))
     created_at: Mapped[datetime] = mapped_column(Instant)
+    logo_filename: Mapped[str | None] = mapped_column(String(100))
 
     @classmethod
     def this(cls, session: Session) -> "Installation":

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Boolean, ForeignKey, Index, Select, SmallInteger, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+from sqlalchemy import Boolean, ForeignKey, Index, Select, SmallInteger, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from app.db import Base, Instant
+from app.errors import Forbidden, NotFound
 from app.models.client import THERE, Client
-from app.models.shared import Archivable, Shared
+from app.models.shared import LARGEST_ID, Archivable, Shared
 from app.models.user import User
 
 
@@ -57,6 +58,35 @@ class Task(Base):
     name: Mapped[str] = mapped_column(String(200))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
+
+    project: Mapped[Project] = relationship(lazy="raise")
+
+    @classmethod
+    def visible_to(cls, user: User) -> Select[Self]:
+        """Those of projects that are not in the trash."""
+        return select(cls).where(Project.visible_to(user).where(Project.id == cls.project_id).exists())
+
+    @classmethod
+    def load(cls, session: Session, user: User, task_id: int) -> Self:
+        """One with its project and client. Raises NotFound."""
+        if task_id > LARGEST_ID:
+            raise NotFound
+        whole = cls.visible_to(user).options(joinedload(cls.project).joinedload(Project.client))
+        found = session.scalar(whole.where(cls.id == task_id))
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    def load_to_change(cls, session: Session, user: User, task_id: int) -> Self:
+        """Raises NotFound, or Forbidden for whoever neither made it nor is an administrator."""
+        found = cls.load(session, user, task_id)
+        if not found.may_be_changed_by(user):
+            raise Forbidden
+        return found
+
+    def may_be_changed_by(self, user: User) -> bool:
+        return user.is_admin or self.created_by_id == user.id
 
 
 class Tag(Shared, Base):

@@ -12,9 +12,17 @@ from app.db import Base, Instant
 
 class FileKind(StrEnum):
     AVATAR = "avatar"
+    LOGO = "logo"
+    ATTACHMENT = "attachment"
+    THUMBNAIL = "thumbnail"
 
 
-FOLDERS = {FileKind.AVATAR: storage.AVATARS}  # where files of a kind lie in the store
+FOLDERS = {  # where files of a kind lie in the store
+    FileKind.AVATAR: storage.AVATARS,
+    FileKind.LOGO: "logos",
+    FileKind.ATTACHMENT: "attachments",
+    FileKind.THUMBNAIL: "thumbnails",
+}
 
 
 class StoredFile(Base):

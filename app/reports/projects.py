@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Select, func
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app.models import Client, Project, Tag, User
+from app.models import Client, Project, Tag, Task, User
 
 T = TypeVar("T")
 MOST_CHOICES = 1000
@@ -77,6 +77,12 @@ def projects(session: Session, user: User, *, archived: bool, search: str = "", 
     if search:
         shown = shown.where(Project.name.icontains(search, autoescape=True))
     return session.scalars(_page(shown.order_by(func.lower(Project.name), Project.id), page)).all()
+
+
+def tasks(session: Session, project: Project, *, page: int = 1) -> Sequence[Task]:
+    """A page of a project's tasks by name, and one more where there are further ones."""
+    shown = select(Task).where(Task.project_id == project.id)
+    return session.scalars(_page(shown.order_by(func.lower(Task.name), Task.id), page)).all()
 
 
 def tags(session: Session, user: User, *, search: str = "", page: int = 1) -> Sequence[Tag]:

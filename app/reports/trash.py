@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
-from app.models import Client, Project, Tag, TimeEntry, User
+from app.models import Attachment, Client, Project, Tag, TimeEntry, User
 from app.models.shared import RESTS
 
-T = TypeVar("T", TimeEntry, Client, Project, Tag)
+T = TypeVar("T", TimeEntry, Client, Project, Tag, Attachment)
 MOST = 100
 
 
@@ -23,11 +23,12 @@ class Trash:
     clients: Sequence[Client]
     projects: Sequence[Project]
     tags: Sequence[Tag]
+    attachments: Sequence[Attachment]
     more: bool
 
     @property
     def is_empty(self) -> bool:
-        return not (self.entries or self.clients or self.projects or self.tags)
+        return not (self.entries or self.clients or self.projects or self.tags or self.attachments)
 
 
 def trash(session: Session, user: User, now: datetime, *, page: int = 1) -> Trash:
@@ -35,8 +36,13 @@ def trash(session: Session, user: User, now: datetime, *, page: int = 1) -> Tras
     clients = _page(session, Client.in_trash(user, now), Client, page)
     projects = _page(session, Project.in_trash(user, now), Project, page)
     tags = _page(session, Tag.in_trash(user, now), Tag, page)
-    more = max(map(len, (entries, clients, projects, tags))) > MOST
-    return Trash(entries[:MOST], clients[:MOST], projects[:MOST], tags[:MOST], more)
+    attachments = _page(session, _with_files(user, now), Attachment, page)
+    more = max(map(len, (entries, clients, projects, tags, attachments))) > MOST
+    return Trash(entries[:MOST], clients[:MOST], projects[:MOST], tags[:MOST], attachments[:MOST], more)
+
+
+def _with_files(user: User, now: datetime) -> Select[Attachment]:
+    return Attachment.in_trash(user, now).options(joinedload(Attachment.file))
 
 
 def days_left(deleted_at: datetime, now: datetime) -> int:

@@ -7,6 +7,7 @@ from app import clock, db
 from app.errors import Refused
 from app.forms.catalogue import ClientForm
 from app.models import Client
+from app.reports import attachments
 from app.reports import projects as report
 from app.routes import access, answers
 from app.services import catalogue, trash
@@ -35,7 +36,9 @@ def add() -> Response | tuple[str, int]:
 
 @blueprint.get("/<int:client_id>")
 def edit(client_id: int) -> str:
-    client = Client.load_to_change(db.session(), access.user(), client_id)
+    client = Client.load(db.session(), access.user(), client_id)
+    if not client.may_be_changed_by(access.user()):
+        return render_template("clients/show.html", client=client, attached=_attached(client))
     return _form_page(ClientForm(data={"name": client.name, "color": str(client.color)}), client)
 
 
@@ -106,4 +109,9 @@ def _save(client: Client | None) -> Response | tuple[str, int]:
 
 
 def _form_page(form: ClientForm, client: Client | None) -> str:
-    return render_template("clients/edit.html", form=form, client=client)
+    attached = _attached(client) if client else None
+    return render_template("clients/edit.html", form=form, client=client, attached=attached)
+
+
+def _attached(client: Client) -> attachments.Attached:
+    return attachments.attached(db.session(), access.user(), client, most=attachments.FEW)

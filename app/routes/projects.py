@@ -1,5 +1,7 @@
 """Projects."""
 
+from typing import Any
+
 from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import gettext
 
@@ -7,6 +9,7 @@ from app import clock, db
 from app.errors import NotFound, Refused
 from app.forms.catalogue import ProjectForm
 from app.models import Client, Project
+from app.reports import attachments
 from app.reports import projects as report
 from app.routes import access, answers
 from app.services import catalogue, trash
@@ -37,7 +40,9 @@ def add() -> Response | tuple[str, int]:
 
 @blueprint.get("/<int:project_id>")
 def edit(project_id: int) -> str:
-    project = Project.load_to_change(db.session(), access.user(), project_id)
+    project = Project.load(db.session(), access.user(), project_id)
+    if not project.may_be_changed_by(access.user()):
+        return render_template("projects/show.html", project=project, **_hanging_on(project))
     stored = {
         "name": project.name,
         "client": str(project.client_id or ""),
@@ -118,7 +123,20 @@ def _form_page(form: ProjectForm, project: Project | None) -> str:
 
 
 def _page(form: ProjectForm, project: Project | None) -> str:
-    return render_template("projects/edit.html", form=form, project=project)
+    return render_template(
+        "projects/edit.html", form=form, project=project, **(_hanging_on(project) if project else {})
+    )
+
+
+def _hanging_on(project: Project) -> dict[str, Any]:
+    """What its page shows besides: tasks and attachments."""
+    session, user, page = db.session(), access.user(), answers.list_words().page
+    return {
+        "tasks": report.tasks(session, project, page=page),
+        "page": page,
+        "most": report.PAGE,
+        "attached": attachments.attached(session, user, project, most=attachments.FEW),
+    }
 
 
 def _offer_clients(form: ProjectForm, project: Project | None) -> None:

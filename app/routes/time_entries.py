@@ -21,7 +21,7 @@ from app.forms.time_entries import (
 )
 from app.models import TimeEntry, User
 from app.models.shared import LARGEST_ID
-from app.reports import projects
+from app.reports import attachments, projects
 from app.reports import time_entries as report
 from app.routes import access, answers
 from app.services import history, subjects, time_entries
@@ -95,7 +95,7 @@ def edit(entry_id: int) -> str:
     entry = _found_or_in_trash(entry_id)
     if entry.user_id != access.user().id:
         owner = User.load(db.session(), access.user(), entry.user_id)
-        return render_template("time_entries/show.html", entry=entry, owner=owner)
+        return render_template("time_entries/show.html", entry=entry, owner=owner, attached=_attached(entry))
     return _entry_page(_filled(entry), entry)
 
 
@@ -224,6 +224,7 @@ def _entry_page(form: TimeEntryForm, entry: TimeEntry | None, *, as_it_is_now: T
         back=back if answers.is_on_this_site(back) else "",
         as_it_is_now=as_it_is_now,
         version=_version_shown(entry, as_it_is_now),
+        attached=_attached(entry) if entry else None,
     )
 
 
@@ -232,6 +233,10 @@ def _version_shown(entry: TimeEntry | None, as_it_is_now: TimeEntry | None) -> i
     if entry is None or as_it_is_now is not None:
         return entry.version if entry else None
     return request.form.get("version", entry.version, type=int)
+
+
+def _attached(entry: TimeEntry) -> attachments.Attached:
+    return attachments.attached(db.session(), access.user(), entry, most=attachments.FEW)
 
 
 def _added(entry: TimeEntry) -> str:

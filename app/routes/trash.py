@@ -4,10 +4,10 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import gettext
 
 from app import clock, db
-from app.models import Client, Project, Tag, TimeEntry
+from app.models import Attachment, Client, Project, Tag, TimeEntry
 from app.reports import trash as report
 from app.routes import access, answers
-from app.services import history, trash
+from app.services import attachments, history, trash
 
 blueprint = Blueprint("trash", __name__, url_prefix="/trash")
 
@@ -42,6 +42,14 @@ def undelete_project(project_id: int) -> Response:
 @blueprint.post("/tags/<int:tag_id>/undelete")
 def undelete_tag(tag_id: int) -> Response:
     return _undelete(Tag.load_from_trash(db.session(), access.user(), tag_id, clock.now()))
+
+
+@blueprint.post("/attachments/<int:attachment_id>/undelete")
+def undelete_attachment(attachment_id: int) -> Response:
+    attachment = Attachment.load_from_trash(db.session(), access.user(), attachment_id, clock.now())
+    attachments.undelete(db.session(), access.user(), attachment)
+    answers.say(gettext("%(name)s is back.", name=attachment.name))
+    return answers.back_to(request.form.get("next"), url_for("trash.index"))
 
 
 def _undelete(record: Client | Project | Tag) -> Response:

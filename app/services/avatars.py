@@ -3,7 +3,6 @@
 import io
 import secrets
 from datetime import datetime
-from threading import Lock
 from typing import BinaryIO
 
 from flask_babel import lazy_gettext as _
@@ -16,9 +15,6 @@ from app.services import pictures, uploads
 
 SIDE = 256  # pixels
 LONGEST_WAIT_SECONDS = 5
-
-# A large picture takes up to 350 MiB for a second; several at once would take the machine.
-_one_at_a_time = Lock()
 
 _SENTENCES = {
     pictures.Reason.EMPTY: _("The file is empty. Your picture was not changed."),
@@ -63,12 +59,12 @@ def remove(session: Session, user: User) -> None:
 
 
 def _decoded(upload: BinaryIO, filename: str) -> bytes:
-    if not _one_at_a_time.acquire(timeout=LONGEST_WAIT_SECONDS):
+    if not pictures.one_at_a_time.acquire(timeout=LONGEST_WAIT_SECONDS):
         raise Unavailable(_("Many pictures are being read just now. Yours was not changed; try again in a minute."))
     try:
         return pictures.square_portrait(upload, filename, side=SIDE)
     finally:
-        _one_at_a_time.release()
+        pictures.one_at_a_time.release()
 
 
 def _name(session: Session, user: User, name: str | None) -> None:

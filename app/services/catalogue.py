@@ -65,6 +65,16 @@ def save_tag(session: Session, user: User, tag: Tag, *, name: str) -> None:
     session.flush()
 
 
+def rename_task(session: Session, user: User, task: Task, *, name: str) -> None:
+    """Raises Refused for a name another task of the project has: time is booked on tasks by their names."""
+    alone(session, user)
+    same = select(Task.id).where(Task.project_id == task.project_id, Task.name == name, Task.id != task.id)
+    if session.scalar(same.limit(1)) is not None:
+        raise Refused(_("The project has a task of this name already."), "name")
+    task.name = name
+    session.flush()
+
+
 def archive(session: Session, user: User, record: Client | Project, *, now: datetime) -> None:
     alone(session, user, record)
     record.archive(now)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from io import BytesIO
+from threading import Lock
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from PIL import Image, ImageChops, WebPImagePlugin  # noqa: F401 - registers WebP; asked by name, Pillow imports all 40
@@ -22,6 +23,9 @@ EXTENSIONS = frozenset({"png", "jpg", "jpeg", "gif", "webp"})
 MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 50_000_000
 MAX_EDGE = 65_535  # JPEG and GIF end there; beyond, Pillow's table of rows, or the rows, outweigh the pixels
+
+# A large picture takes up to 350 MiB for a second; several at once would take the machine. Callers hold it.
+one_at_a_time = Lock()
 
 # What the decoder and the decoded picture may take together. It lets 50 megapixels of PNG, GIF and JPEG through, but
 # 40 of a progressive CMYK JPEG and 20 of WebP, whose decoders keep several full-size copies.

@@ -4,14 +4,24 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import ColumnElement, Engine, delete, exists, select, update
+from sqlalchemy import ColumnElement, Engine, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app import db
 from app.errors import Conflict
-from app.models import Client, Project, Tag, Task, TimeEntry, TimeEntryChange, User, time_entry_tags
+from app.models import (
+    Attachment,
+    Client,
+    Project,
+    Tag,
+    Task,
+    TimeEntry,
+    TimeEntryChange,
+    User,
+    time_entry_tags,
+)
 from app.models.shared import RESTS
-from app.services import catalogue
+from app.services import attachments, catalogue
 
 BATCH = 500  # rows a transaction: well under half a second, also on a small machine
 
@@ -88,6 +98,17 @@ def _changes(session: Session, long_ago: datetime) -> int:
     return _remove(session, TimeEntryChange, TimeEntryChange.at < long_ago)
 
 
+def _attachments(session: Session, long_ago: datetime) -> int:
+    return _remove_attachments(session, Attachment.deleted_at < long_ago)
+
+
+def _attachments_of_time_entries(session: Session, long_ago: datetime) -> int:
+    gone = TimeEntry.deleted_at < long_ago
+    bearing = select(TimeEntry.id).where(gone, exists().where(Attachment.time_entry_id == TimeEntry.id))
+    ids = session.scalars(bearing.limit(BATCH).with_for_update(of=TimeEntry)).all()
+    return _remove_attachments(session, Attachment.time_entry_id.in_(ids))
+
+
 def _time_entries(session: Session, long_ago: datetime) -> int:
     return _remove(session, TimeEntry, TimeEntry.deleted_at < long_ago, TimeEntry.import_key.is_(None))
 
@@ -107,15 +128,26 @@ def _imported_entries(session: Session, long_ago: datetime) -> int:
 
 
 def _projects(session: Session, long_ago: datetime) -> int:
+    """With their tasks, and what hangs on either."""
     unused = (Project.deleted_at < long_ago, ~exists().where(TimeEntry.project_id == Project.id))
     ids = session.scalars(select(Project.id).where(*unused).limit(BATCH).with_for_update(of=Project)).all()
+    tasks = select(Task.id).where(Task.project_id.in_(ids))
+    hanging = or_(Attachment.project_id.in_(ids), Attachment.task_id.in_(tasks))
+    if removed := _remove_attachments(session, hanging):
+        return removed
     session.execute(delete(Task).where(Task.project_id.in_(ids)))
     session.execute(delete(Project).where(Project.id.in_(ids)))
     return len(ids)
 
 
 def _clients(session: Session, long_ago: datetime) -> int:
-    return _remove(session, Client, Client.deleted_at < long_ago, ~exists().where(Project.client_id == Client.id))
+    """With what hangs on them."""
+    unused = (Client.deleted_at < long_ago, ~exists().where(Project.client_id == Client.id))
+    ids = session.scalars(select(Client.id).where(*unused).limit(BATCH).with_for_update(of=Client)).all()
+    if removed := _remove_attachments(session, Attachment.client_id.in_(ids)):
+        return removed
+    session.execute(delete(Client).where(Client.id.in_(ids)))
+    return len(ids)
 
 
 def _places_of_tags(session: Session, long_ago: datetime) -> int:
@@ -136,6 +168,8 @@ def _tags(session: Session, long_ago: datetime) -> int:
 
 _EMPTYINGS: tuple[Emptying, ...] = (
     _changes,
+    _attachments,
+    _attachments_of_time_entries,
     _time_entries,
     _imported_entries,
     _projects,
@@ -145,10 +179,15 @@ _EMPTYINGS: tuple[Emptying, ...] = (
 )
 
 
-def _remove(
-    session: Session, kind: type[TimeEntryChange | TimeEntry | Client | Tag], *gone: ColumnElement[bool]
-) -> int:
+def _remove(session: Session, kind: type[TimeEntryChange | TimeEntry | Tag], *gone: ColumnElement[bool]) -> int:
     """Some of what is `gone`; asked once more while removing, as somebody may have put it back since."""
     some = select(kind.id).where(*gone).limit(BATCH)
     removing = delete(kind).where(kind.id.in_(some), *gone).returning(kind.id)
     return len(session.scalars(removing, execution_options={"synchronize_session": False}).all())
+
+
+def _remove_attachments(session: Session, which: ColumnElement[bool]) -> int:
+    some = select(Attachment.id).where(which).limit(BATCH)
+    ids = session.scalars(some.with_for_update(of=Attachment)).all()
+    attachments.remove(session, ids)
+    return len(ids)

@@ -37,12 +37,41 @@ def keep(
 
     Raises Unavailable when the store takes nothing; then nothing has changed.
     """
+    stored = put(session, kind, name, source)
+    return enter(
+        session,
+        kind,
+        name,
+        stored,
+        content_type=content_type,
+        original_name=original_name,
+        uploaded_by=uploaded_by,
+        now=now,
+    )
+
+
+def put(session: Session, kind: FileKind, name: str, source: BinaryIO) -> storage.Stored:
+    """Stores the bytes durably, before any lock. Raises Unavailable when the store takes nothing."""
     _make_sure_the_store_is_ours(session)
     try:
-        stored = storage.store().put(f"{FOLDERS[kind]}/{name}", source)
+        return storage.store().put(f"{FOLDERS[kind]}/{name}", source)
     except OSError as error:
         log.exception("a %s could not be stored", kind)
         raise Unavailable(_NOT_NOW) from error
+
+
+def enter(
+    session: Session,
+    kind: FileKind,
+    name: str,
+    stored: storage.Stored,
+    *,
+    content_type: str,
+    original_name: str,
+    uploaded_by: User,
+    now: datetime,
+) -> StoredFile:
+    """Adds the row of stored bytes, under the person's lock."""
     db.lock(session, uploaded_by)  # before the row refers to the person: PostgreSQL would deadlock two uploads
     row = StoredFile(
         kind=kind,
@@ -72,6 +101,16 @@ def remove(session: Session, kind: FileKind, name: str) -> None:
     """Forgets the row now and removes the bytes once that is committed. A file that stays is only an orphan."""
     StoredFile.forget(session, kind, name)
     db.after_commit(session, lambda: _delete(f"{FOLDERS[kind]}/{name}"))
+
+
+def discard(kind: FileKind, name: str) -> None:
+    """Removes bytes that no row names, as what they were stored for came to nothing."""
+    _delete(f"{FOLDERS[kind]}/{name}")
+
+
+def open_file(file: StoredFile) -> BinaryIO:
+    """The bytes of a row. Raises FileNotFoundError."""
+    return storage.store().open(file.key)
 
 
 def pictures_only_the_database_knows(settings: Settings, upload_root: Path) -> list[str] | None:

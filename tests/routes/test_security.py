@@ -505,7 +505,9 @@ def rules(app: Application, method: str) -> list[Rule]:
 
 
 def address_of(rule: Rule, number: object) -> str:
-    return re.sub(r"<[^>]+>", str(number), rule.rule)
+    """With the first of a choice of words, and the number in the place of everything else."""
+    chosen = re.sub(r'<any\("?([^",)]+)[^>]*>', r"\1", rule.rule)
+    return re.sub(r"<[^>]+>", str(number), chosen)
 
 
 def furnish(session: Session, user: User) -> None:

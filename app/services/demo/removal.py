@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, CursorResult, Delete, Engine, delete, func
 from sqlalchemy.orm import Session
 
 from app import db, storage
-from app.models import Client, FileKind, ImportRun, Project, Tag, Task, TimeEntry, User, time_entry_tags
-from app.services import accounts, avatars, uploads
+from app.models import Attachment, Client, FileKind, ImportRun, Project, Tag, Task, TimeEntry, User, time_entry_tags
+from app.services import accounts, attachments, avatars, uploads
 from app.services.demo.plan import Progress, Removed
 
 BATCH = 2000  # entries with their tags and changes: a tenth of a second here
@@ -25,12 +25,19 @@ _Record = type[Client] | type[Project] | type[Task] | type[Tag]
 # What keeps a record, whoever's it is; each kind after those that may keep it.
 _IN_USE: dict[_Record, ColumnElement[bool]] = {
     Tag: select(1).where(time_entry_tags.c.tag_id == Tag.id).exists(),
-    Task: select(1).where(TimeEntry.task_id == Task.id).exists(),
+    Task: or_(
+        select(1).where(TimeEntry.task_id == Task.id).exists(),
+        select(1).where(Attachment.task_id == Task.id).exists(),
+    ),
     Project: or_(
         select(1).where(TimeEntry.project_id == Project.id).exists(),
         select(1).where(Task.project_id == Project.id).exists(),
+        select(1).where(Attachment.project_id == Project.id).exists(),
     ),
-    Client: select(1).where(Project.client_id == Client.id).exists(),
+    Client: or_(
+        select(1).where(Project.client_id == Client.id).exists(),
+        select(1).where(Attachment.client_id == Client.id).exists(),
+    ),
 }
 
 
@@ -59,6 +66,8 @@ def _steps(engine: Engine, now: datetime) -> Iterator[Removed]:
         people = session.scalars(select(User.id).where(User.is_demo).order_by(User.id)).all()
     _shut_out(engine, now)
     for user_id in people:
+        while _remove_attachments(engine, user_id):
+            yield Removed()
         while done := _remove_entries(engine, user_id):
             yield Removed(entries=done)
     for record in _IN_USE:
@@ -72,6 +81,20 @@ def _shut_out(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as session:
         for user in session.scalars(select(User).where(User.is_demo, User.disabled_at.is_(None)).order_by(User.id)):
             accounts.disable(session, user, now)
+
+
+def _remove_attachments(engine: Engine, user_id: int) -> int:
+    with db.transaction(engine) as session:
+        db.hold_writes(session)
+        return _remove_some_attachments(session, user_id)
+
+
+def _remove_some_attachments(session: Session, user_id: int) -> int:
+    """What the person brought, with its bytes."""
+    some = select(Attachment.id).where(Attachment.created_by_id == user_id).limit(BATCH)
+    ids = session.scalars(some).all()
+    attachments.remove(session, ids)
+    return len(ids)
 
 
 def _remove_entries(engine: Engine, user_id: int) -> int:
@@ -115,6 +138,7 @@ def _remove_person(engine: Engine, user_id: int) -> Removed:
             return Removed()
         avatars.remove(session, user)
         _remove_stray_pictures(session, user_id)
+        _remove_some_attachments(session, user_id)
         entries = _delete_some_entries(session, user_id)
         session.execute(delete(ImportRun).where(ImportRun.user_id == user_id))
         return Removed(entries=entries, people=_deleted(session, delete(User).where(User.id == user_id)))

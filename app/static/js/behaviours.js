@@ -71,6 +71,78 @@
     }
   });
 
+  // Files are sent in the background: the page tells how far they are, takes dropped ones, and stays when they are refused.
+  application.register("upload", class extends Controller {
+    static targets = ["field", "button", "problem", "progress", "hint"];
+    static values = { failed: String };
+
+    connect() {
+      this.hintTarget.hidden = false;
+    }
+
+    over(event) {
+      event.preventDefault();
+      this.element.classList.add("is-over");
+    }
+
+    leave() {
+      this.element.classList.remove("is-over");
+    }
+
+    drop(event) {
+      event.preventDefault();
+      this.leave();
+      if (this.request || !event.dataTransfer.files.length) return;
+      this.fieldTarget.files = event.dataTransfer.files;
+      this.send();
+    }
+
+    submit(event) {
+      if (!this.fieldTarget.files.length) return;
+      event.preventDefault();
+      if (!this.request) this.send();
+    }
+
+    send() {
+      this.request = new XMLHttpRequest();
+      this.request.open("POST", this.element.action);
+      this.request.setRequestHeader("X-Background", "1"); // the notice waits for the page that a person sees
+      this.request.upload.onprogress = ({ loaded, total }) => this.show(Math.floor((loaded / total) * 100));
+      this.request.onload = () => this.answered();
+      this.request.onerror = () => this.refuse(this.failedValue);
+      this.request.send(new FormData(this.element));
+      this.show(0);
+    }
+
+    show(percent) {
+      this.problemTarget.textContent = "";
+      this.buttonTarget.disabled = true;
+      this.progressTarget.hidden = false;
+      this.progressTarget.querySelector("progress").value = percent;
+      this.progressTarget.querySelector("output").textContent = `${percent} %`;
+    }
+
+    answered() {
+      if (this.request.status < 400) {
+        this.element.reset(); // so that going back does not show what was sent
+        window.location.assign(this.request.responseURL);
+        return;
+      }
+      const page = new DOMParser().parseFromString(this.request.responseText, "text/html");
+      const said = page.querySelector("#files-error:not(:empty)") ?? page.querySelector("main p");
+      this.refuse(said?.textContent.trim() || this.failedValue);
+    }
+
+    refuse(sentence) {
+      this.request = null;
+      this.progressTarget.hidden = true;
+      this.buttonTarget.disabled = false;
+      this.problemTarget.textContent = sentence;
+      this.fieldTarget.classList.add("is-invalid");
+      this.fieldTarget.setAttribute("aria-invalid", "true");
+    }
+  });
+
   // A theme just chosen shows at once; it is kept when the form is sent.
   application.register("theme", class extends Controller {
     show(event) {
