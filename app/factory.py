@@ -142,6 +142,7 @@ def _add_routes(app: Application) -> None:
     errors.register(app)
     answers.register(app)
     app.after_request(_protect)
+    app.after_request(bodies.read_away)
 
 
 def _protect(response: Response) -> Response:

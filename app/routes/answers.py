@@ -22,7 +22,7 @@ from app.forms.base import one_line
 from app.forms.time_entries import RANGES
 from app.models import TimeEntry, User
 from app.routes import access, words
-from app.services import history
+from app.services import attachments, history
 
 SIZE_UNITS = ("digital-byte", "digital-kilobyte", "digital-megabyte", "digital-gigabyte", "digital-terabyte")
 CONTENT_SECURITY_POLICY = (
@@ -269,6 +269,8 @@ def register(app: Application) -> None:
         running_timers=running,
         stamp=stamp,
         ranges=RANGES,
+        most_bytes=attachments.MAX_BYTES,
+        most_files=attachments.AT_ONCE,
     )
 
     @app.context_processor

@@ -1,10 +1,11 @@
 """How large a request may be, and where the files in it wait until they are stored."""
 
+from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, cast
 
 import flask
-from flask import request
+from flask import Response, request
 
 from app import db
 from app.routes import access
@@ -14,6 +15,8 @@ from app.storage.durable import TEMPORARY_PREFIX
 IN_MEMORY = 256 * 1024  # bytes of a file; what is larger waits on the disk
 ATTACHMENTS_AT_MOST = attachments.AT_ONCE * attachments.MAX_BYTES
 _FRAME = 64 * 1024  # what stands around the files of a form
+_READ_AWAY_AT_MOST = 2**30
+_CHUNK = 2**20
 _LARGE = frozenset({"attachments.add"})
 
 
@@ -35,3 +38,12 @@ def allow_large_ones() -> None:
     """Before a form is read, and for people who are signed in only: nobody else may fill the disk."""
     if request.endpoint in _LARGE and access.is_signed_in():
         request.max_content_length = max(ATTACHMENTS_AT_MOST + _FRAME, request.max_content_length or 0)
+
+
+def read_away(response: Response) -> Response:
+    """What was too large is taken in and forgotten: browsers read no answer before all is sent, and would see none."""
+    if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and access.is_signed_in():
+        body, left = request.environ["wsgi.input"], min(request.content_length or 0, _READ_AWAY_AT_MOST)
+        while left > 0 and (chunk := body.read(min(left, _CHUNK))):
+            left -= len(chunk)
+    return response

@@ -144,8 +144,8 @@ def _refuse_unusable(sent: Sequence[Sent]) -> None:
         if file.size == 0:
             raise Refused(_("%(name)s is empty. Nothing was kept.", name=clean_name(file.filename)), FIELD)
         if file.size > MAX_BYTES:
-            sentence = _("%(name)s has more than 25 MiB. Nothing was kept.", name=clean_name(file.filename))
-            raise Refused(sentence, FIELD)
+            name, most = clean_name(file.filename), MAX_BYTES // 2**20
+            raise Refused(_("%(name)s has more than %(most)s MiB. Nothing was kept.", name=name, most=most), FIELD)
 
 
 def _refuse_over_quota(session: Session, user: User, sent: Sequence[Sent], allowed: Quotas) -> None:

@@ -74,7 +74,7 @@
   // Files are sent in the background: the page tells how far they are, takes dropped ones, and stays when they are refused.
   application.register("upload", class extends Controller {
     static targets = ["field", "button", "problem", "progress", "hint"];
-    static values = { failed: String };
+    static values = { failed: String, bytes: Number, files: Number };
 
     connect() {
       this.hintTarget.hidden = false;
@@ -104,6 +104,11 @@
     }
 
     send() {
+      const files = [...this.fieldTarget.files];
+      if (files.length > this.filesValue || files.some((file) => file.size > this.bytesValue)) {
+        this.refuse(this.hintTarget.previousSibling.textContent); // rather than sent in vain
+        return;
+      }
       this.request = new XMLHttpRequest();
       this.request.open("POST", this.element.action);
       this.request.setRequestHeader("X-Background", "1"); // the notice waits for the page that a person sees

@@ -13,9 +13,10 @@ from app.db import Application
 from app.errors import Conflict
 from app.models import Client, ImportRun, Project, Role, Source, Tag, Task, TimeEntry, TimeEntryChange, User
 from app.models.subject import Subject
-from app.services import accounts, avatars, catalogue, demo, time_entries
+from app.services import accounts, attachments, avatars, catalogue, demo, time_entries
 from app.services.demo import adding, faces, removal
 from app.services.demo.faces import Look
+from app.services.quotas import Quotas
 from app.services.time_entries import Span
 from tests.conftest import NOON, Browser
 
@@ -72,6 +73,12 @@ def test_what_was_done_with_it_goes_too(
     entry = session.scalars(select(TimeEntry).where(TimeEntry.user_id == mia.id).limit(1)).one()
     entry.delete(NOON)
     session.add(TimeEntryChange(act="a", user_id=mia.id, time_entry_id=entry.id, version=2, former="{}", at=NOON))
+    kept = session.scalars(
+        select(TimeEntry).where(TimeEntry.user_id == mia.id, TimeEntry.id != entry.id).limit(1)
+    ).one()
+    for holder in (kept, session.scalars(select(Project).limit(1)).one()):
+        file = attachments.Sent(io.BytesIO(b"words"), "notes.txt")
+        attachments.add(session, mia, holder, [file], quotas=Quotas(), now=NOON)
     session.add(ImportRun(user_id=mia.id, source=Source.TOGGL, file_name="x.csv", created_at=NOON))
     accounts.make_link(session, accounts.Purpose.RESET, mia, NOON)
     session.commit()
@@ -80,6 +87,7 @@ def test_what_was_done_with_it_goes_too(
 
     assert everything() == before | {"sign_in_attempts": everything()["sign_in_attempts"]}
     assert visitor.get("/").status_code == 303
+    assert list(storage.store().list("attachments")) == []
 
 
 def book(session: Session, user: User, project: Project, task: Task, tag: Tag) -> TimeEntry:
@@ -97,6 +105,9 @@ def test_what_somebody_else_uses_stays(app: Application, session: Session, owner
     entry = book(session, owner, booked, task, tag)
     own_task = catalogue.task_named(session, owner, extended, "own task", NOON)
     lent = session.get_one(Client, projects[2].client_id)
+    filed = projects[3]
+    sheet = attachments.Sent(io.BytesIO(b"words"), "notes.txt")
+    attachments.add(session, owner, filed, [sheet], quotas=Quotas(), now=NOON)
     own_project = catalogue.save_project(
         session, owner, None, name="own", client=lent, color=0, billable=True, now=NOON
     )
@@ -107,10 +118,10 @@ def test_what_somebody_else_uses_stays(app: Application, session: Session, owner
     session.expire_all()
     assert gone.left == 0
     assert session.scalars(select(TimeEntry.id)).all() == [entry.id]
-    assert set(session.scalars(select(Project.id))) == {booked.id, extended.id, own_project.id}
+    assert set(session.scalars(select(Project.id))) == {booked.id, extended.id, own_project.id, filed.id}
     assert set(session.scalars(select(Task.id))) == {task.id, own_task.id}
     assert session.scalars(select(Tag.id)).all() == [tag.id]
-    assert set(session.scalars(select(Client.id))) == {booked.client_id, extended.client_id, lent.id}
+    assert set(session.scalars(select(Client.id))) == {booked.client_id, extended.client_id, lent.id, filed.client_id}
     assert {booked.created_by_id, task.created_by_id, tag.created_by_id, lent.created_by_id} == {None}
     assert own_project.created_by_id == own_task.created_by_id == owner.id
 
