@@ -25,6 +25,7 @@ PUBLIC = frozenset(
         "auth.logout",
         "health.health",
         "health.ready",
+        "settings.serve_uploaded_logo",
         "welcome.set_up",
         "welcome.set_up_here",
         "welcome.join",

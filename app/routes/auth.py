@@ -1,7 +1,6 @@
 """Signing in and out, the profile and its picture."""
 
 import re
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, render_template, request, session, url_for
@@ -19,12 +18,6 @@ from app.services import accounts, avatars, sign_in
 blueprint = Blueprint("auth", __name__)
 
 AVATAR_NAME = re.compile(r"avatar_\d{1,18}_[0-9a-f]{8}\.(?:png|jpe?g|gif|webp)", re.ASCII)
-SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"RIFF", "image/webp"),
-)
 
 
 @blueprint.get("/login")
@@ -141,25 +134,7 @@ def serve_uploaded_avatar(filename: str) -> Response:
     """A face, for everyone signed in. A name is never used twice, so browsers keep it for ever. Raises NotFound."""
     if not AVATAR_NAME.fullmatch(filename):
         raise NotFound
-    try:
-        with storage.store().open(f"{storage.AVATARS}/{filename}") as stream:
-            picture = stream.read()
-    except FileNotFoundError as error:
-        raise NotFound from error
-    response = Response(picture, mimetype=_type_of(picture))
-    response.set_etag(Path(filename).stem)
-    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-    response.headers["Content-Security-Policy"] = answers.NOTHING_RUNS
-    response.make_conditional(request)
-    return response
-
-
-def _type_of(picture: bytes) -> str:
-    """By the bytes, never by the name: pictures moved from the TimeTracker of old were named by their senders."""
-    found = next((kind for signature, kind in SIGNATURES if picture.startswith(signature)), None)
-    if found is None or (found == "image/webp" and picture[8:12] != b"WEBP"):
-        raise NotFound
-    return found
+    return answers.stored_picture(f"{storage.AVATARS}/{filename}", whose="private")
 
 
 def _sign_in_page(form: SignInForm, refused: TooManyAttempts | None = None) -> str:

@@ -76,6 +76,7 @@ def _page(status: int, sentence: str = "") -> Answer:
     _undo()
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         g.setdefault("running", [])
+        g.setdefault("company", None)
     try:
         words = {"sentence": sentence, "back_address": _back_address(), "typed": _typed() if status == 400 else []}
         return render_template("error.html", status=status, **words), status

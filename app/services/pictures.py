@@ -1,4 +1,4 @@
-"""A portrait out of whatever a person uploads: small, square, upright, sRGB, without metadata; or a refusal.
+"""A portrait or a logo out of whatever a person uploads: small, upright, sRGB, without metadata; or a refusal.
 
 Uploads are hostile until proven otherwise, so it goes in two steps. First this module reads the container itself
 (PNG chunks, JPEG segments, GIF blocks, RIFF chunks) and keeps only what makes the first picture. That tells its
@@ -10,7 +10,7 @@ decodes what is left, once, in the mode it is stored in; from there on everythin
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from io import BytesIO
@@ -53,6 +53,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+_Box = tuple[int, int, int, int]
 
 
 class Reason(StrEnum):
@@ -64,6 +66,7 @@ class Reason(StrEnum):
     TRUNCATED = auto()
     TOO_MANY_BYTES = auto()
     TOO_MANY_PIXELS = auto()  # beyond MAX_PIXELS or MAX_EDGE, or of a kind that takes too much memory for its size
+    ACTIVE = auto()  # an SVG that holds more than shapes
     NEEDS_CONVERSION = auto()  # HEIC or AVIF: a picture, but not one of ours
 
 
@@ -81,10 +84,24 @@ def square_portrait(upload: BinaryIO, filename: str, *, side: int = 256) -> byte
     The extension of `filename` and the content must each be PNG, JPEG, GIF or WebP, but need not agree: renamed
     pictures are common and harmless. Raises PictureRefused, and nothing else but what reading `upload` raises.
     """
+    return _decoded(upload, filename, lambda still: _portrait(still, side))
+
+
+def fitted(upload: BinaryIO, filename: str, *, width: int, height: int) -> bytes:
+    """The whole first picture in `upload` as PNG in its proportions, at most so many pixels wide and high.
+
+    What is smaller stays as small. Raises PictureRefused as `square_portrait` does.
+    """
+    return _decoded(upload, filename, lambda still: _within(still, width, height))
+
+
+def _decoded(upload: BinaryIO, filename: str, act: Callable[["_Still"], bytes]) -> bytes:
     _check_name(filename)
     data = _read(upload)
     try:
-        return _portrait(data, side)
+        still = _still_in(data)
+        _check_size(still)
+        return act(still)
     except PictureRefused:
         raise
     except Exception as failure:  # Pillow's decoders raise whatever hostile bytes make them raise
@@ -118,11 +135,19 @@ def _reason_for(failure: Exception) -> Reason:
     return Reason.NOT_A_PICTURE
 
 
-def _portrait(data: bytes, side: int) -> bytes:
-    still = _still_in(data)
-    _check_size(still)
-    upright = _upright(_reduced(still, 2 * side), still.exif)
+def _portrait(still: "_Still", side: int) -> bytes:
+    upright = _upright(_reduced(still, _middle, (2 * side, 2 * side)), still.exif)
     return _webp(_srgb(_square(upright, side), still.profile))
+
+
+def _within(still: "_Still", width: int, height: int) -> bytes:
+    across, down = still.size[::-1] if _orientation(still.exif) in _SIDEWAYS else still.size
+    scale = min(1.0, width / across, height / down)
+    size = max(1, round(across * scale)), max(1, round(down * scale))
+    shorter, longer = sorted((2 * size[0], 2 * size[1]))
+    least = (longer, shorter) if still.size[0] >= still.size[1] else (shorter, longer)
+    upright = _upright(_reduced(still, _whole, least), still.exif)
+    return _png_file(_srgb(upright.resize(size, Image.Resampling.BICUBIC), still.profile))
 
 
 # Step one: the container.
@@ -385,17 +410,17 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 # Step two: the picture.
 
 
-def _reduced(still: _Still, least: int) -> Image.Image:
-    """The middle of the picture, by a whole factor smaller, its shorter edge still `least` pixels if it was.
+def _reduced(still: _Still, part: Callable[[int, int], _Box], least: tuple[int, int]) -> Image.Image:
+    """A part of the picture, by a whole factor smaller, still `least` pixels wide and high if it was.
 
     Mode L, RGB, RGBA or CMYK. Only a band at a time is cut out and converted: Pillow scales RGBA by way of a
     premultiplied copy (so what nobody sees does not bleed into edges), another 200 MB for 50 megapixels.
     """
     with Image.open(BytesIO(still.pixels), formats=(still.kind,)) as picture:
-        picture.draft(None, (least, least))
+        picture.draft(None, least)
         _check_memory(still, picture.size)
-        left, top, right, bottom = _middle(*picture.size)
-        factor = max(1, min(picture.size) // least)
+        left, top, right, bottom = part(*picture.size)
+        factor = max(1, min((right - left) // least[0], (bottom - top) // least[1]))
         rows = factor * max(1, _BAND_PIXELS // (factor * (right - left)))
         bands = (picture.crop((left, y, right, min(y + rows, bottom))) for y in range(top, bottom, rows))
         return _stacked([_plain(band).reduce(factor) for band in bands])
@@ -407,11 +432,15 @@ def _check_memory(still: _Still, decoded: tuple[int, int]) -> None:
         raise PictureRefused(Reason.TOO_MANY_PIXELS, f"{still.kind} of {still.size} would take {needed} bytes")
 
 
-def _middle(width: int, height: int) -> tuple[int, int, int, int]:
+def _middle(width: int, height: int) -> _Box:
     """The largest centred box that is square but for an odd pixel, which only the upright picture can drop."""
     edge = min(width, height)
     across, down = (width - edge) // 2, (height - edge) // 2
     return across, down, width - across, height - down
+
+
+def _whole(width: int, height: int) -> _Box:
+    return 0, 0, width, height
 
 
 def _plain(band: Image.Image) -> Image.Image:
@@ -514,4 +543,10 @@ def _webp(picture: Image.Image) -> bytes:
     """Exif, profile and text stay behind: Pillow writes them only where they are passed."""
     out = BytesIO()
     picture.save(out, "WEBP", quality=85, method=4)
+    return out.getvalue()
+
+
+def _png_file(picture: Image.Image) -> bytes:
+    out = BytesIO()
+    picture.save(out, "PNG", optimize=True, icc_profile=None)
     return out.getvalue()
