@@ -1,5 +1,6 @@
 """Every page: readable by everybody, within the policy, never wider than the screen; with much data and with none."""
 
+import io
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,11 +10,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from app import clock, config, db
+from app import clock, config, db, storage
 from app.models import Client, Project, Role, Source, TimeEntry
-from app.services import accounts, catalogue, installation, schema
+from app.services import accounts, attachments, catalogue, installation, logos, schema
+from app.services.attachments import Sent
+from app.services.quotas import Quotas
+from app.storage.local import LocalStore
 from tests.browser.conftest import PHONE, WIDE, Site, served
 from tests.browser.test_journey import set_up
+from tests.services.test_avatars import drawn
 
 NAME, PASSWORD = "anna", "correct horse battery"
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung " * 3
@@ -29,6 +34,10 @@ PAGES = (
     "/projects/1",
     "/clients",
     "/clients/new",
+    "/clients/1",
+    "/clients/1/attachments",
+    "/tasks/1",
+    "/time-entries/1/attachments",
     "/profile",
     "/profile/edit",
     "/profile/password",
@@ -37,6 +46,7 @@ PAGES = (
     "/tags/1",
     "/trash",
     "/admin/users",
+    "/admin/settings",
     "/admin/about",
     "/nowhere",
 )
@@ -50,6 +60,7 @@ def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     installation.prepare_data_root(settings)
     engine = db.make_engine(settings)
     schema.migrate(engine, settings)
+    storage.use(LocalStore(settings.upload_folder))
     with db.transaction(engine) as session:
         _fill(session)
     engine.dispose()
@@ -68,6 +79,13 @@ def _fill(session: Any) -> None:
         for n in range(400)
     ]
     session.add_all([*clients, *projects])
+    session.flush()
+    catalogue.task_named(session, user, projects[0], LONG[:200], now)
+    names = [f"{n} {LONG}"[:200] + ".png" for n in range(130)]
+    for first in range(0, len(names), 10):
+        sent = [Sent(io.BytesIO(drawn(size=(40, 30))), name) for name in names[first : first + 10]]
+        attachments.add(session, user, clients[0], sent, quotas=Quotas(), now=now)
+    logos.replace(session, user, io.BytesIO(drawn(size=(600, 60))), "logo.png", now)
     tags = catalogue.tags_named(session, user, [f"tag {n}" for n in range(12)], now)
     for number in range(300):
         entry = TimeEntry(user_id=user.id, source=Source.MANUAL, created_at=now, updated_at=now)

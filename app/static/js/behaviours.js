@@ -73,7 +73,7 @@
 
   // Files are sent in the background: the page tells how far they are, takes dropped ones, and stays when they are refused.
   application.register("upload", class extends Controller {
-    static targets = ["field", "button", "problem", "progress", "hint"];
+    static targets = ["field", "button", "problem", "progress", "percent", "hint"];
     static values = { failed: String, bytes: Number, files: Number };
 
     connect() {
@@ -124,7 +124,7 @@
       this.buttonTarget.disabled = true;
       this.progressTarget.hidden = false;
       this.progressTarget.querySelector("progress").value = percent;
-      this.progressTarget.querySelector("output").textContent = `${percent} %`;
+      this.percentTarget.textContent = `${percent} %`;
     }
 
     answered() {
