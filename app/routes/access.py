@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from ipaddress import ip_address
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, redirect, request, session, url_for
@@ -11,7 +11,7 @@ from flask.sessions import SecureCookieSessionInterface
 
 from app import clock, db
 from app.errors import Forbidden
-from app.models import User
+from app.models import Installation, User
 from app.services import sign_in
 
 P = ParamSpec("P")
@@ -54,6 +54,17 @@ class SessionCookie(SecureCookieSessionInterface):
         return "/"
 
 
+class Company(NamedTuple):
+    """What each page shows of whoever runs the site: plain words, which outlive a database that goes away."""
+
+    name: str
+    logo: str | None
+
+    @classmethod
+    def of(cls, installation: Installation) -> "Company":
+        return cls(installation.company_name, installation.logo_filename)
+
+
 def require_sign_in() -> Response | None:
     """Before each request: sends whoever has to sign in to the sign-in page, and back afterwards."""
     if is_signed_in() or request.endpoint in PUBLIC or request.endpoint is None:
@@ -74,9 +85,9 @@ def find_person() -> None:
     if found is None:
         session.pop("sid")
         return
-    g.user = found.user
+    g.user, g.company = found.session.user, Company.of(found.installation)
     if request.headers.get("X-Background") is None:  # a page's own polling is not somebody being there
-        sign_in.note_seen(db.session(), found, now)
+        sign_in.note_seen(db.session(), found.session, now)
 
 
 def is_signed_in() -> bool:

@@ -96,11 +96,11 @@ def _type_of(picture: bytes) -> str:
     return found
 
 
-def company() -> Installation | None:
+def company() -> access.Company | None:
     """Whose pages these are, read once a request; None on a page about a database that does not answer."""
     if "company" not in g:
-        g.company = Installation.this(db.session())
-    return cast("Installation | None", g.company)
+        g.company = access.Company.of(Installation.this(db.session()))
+    return cast("access.Company | None", g.company)
 
 
 def language() -> str:

@@ -16,6 +16,7 @@ IN_MEMORY = 256 * 1024  # bytes of a file; what is larger waits on the disk
 ATTACHMENTS_AT_MOST = attachments.AT_ONCE * attachments.MAX_BYTES
 _FRAME = 64 * 1024  # what stands around the files of a form
 _READ_AWAY_AT_MOST = 2**30
+_READ_AWAY_OF_STRANGERS = 2**26
 _CHUNK = 2**20
 _LARGE = frozenset({"attachments.add"})
 
@@ -41,9 +42,10 @@ def allow_large_ones() -> None:
 
 
 def read_away(response: Response) -> Response:
-    """What was too large is taken in and forgotten: browsers read no answer before all is sent, and would see none."""
-    if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and access.is_signed_in():
-        body, left = request.environ["wsgi.input"], min(request.content_length or 0, _READ_AWAY_AT_MOST)
+    """What was too large is taken in and forgotten: browsers and proxies read no answer before all is sent."""
+    if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        most = _READ_AWAY_AT_MOST if access.is_signed_in() else _READ_AWAY_OF_STRANGERS
+        body, left = request.environ["wsgi.input"], min(request.content_length or 0, most)
         while left > 0 and (chunk := body.read(min(left, _CHUNK))):
             left -= len(chunk)
     return response

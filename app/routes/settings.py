@@ -10,8 +10,9 @@ from app import clock, db
 from app.errors import NotFound, Refused
 from app.forms.settings import CompanyForm
 from app.models import FileKind, Installation
+from app.models.stored_file import FOLDERS
 from app.routes import access, answers
-from app.services import logos, uploads
+from app.services import logos
 
 blueprint = Blueprint("settings", __name__)
 
@@ -63,7 +64,7 @@ def serve_uploaded_logo(filename: str) -> Response:
     """For everybody: it stands on the sign-in page. Raises NotFound."""
     if not LOGO_NAME.fullmatch(filename):
         raise NotFound
-    return answers.stored_picture(f"{uploads.FOLDERS[FileKind.LOGO]}/{filename}", whose="public")
+    return answers.stored_picture(f"{FOLDERS[FileKind.LOGO]}/{filename}", whose="public")
 
 
 def _chosen() -> tuple[BinaryIO, str]:

@@ -4,15 +4,16 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select, true
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, contains_eager
 
 from app import clock, db
 from app.errors import Refused, TooManyAttempts
-from app.models import OneTimeLink, Role, SignInAttempt, User, UserDevice, UserSession
+from app.models import Installation, OneTimeLink, Role, SignInAttempt, User, UserDevice, UserSession
 from app.models.user import fold
 from app.models.user_session import hashed, new_secret
 from app.services import passwords
@@ -27,8 +28,9 @@ PER_ADDRESS = 50
 
 # Asked by every request, so it is built once: building a statement costs as much as running it.
 _WHO_IS = (
-    select(UserSession)
+    select(UserSession, Installation)
     .join(UserSession.user)
+    .join(Installation, true())
     .options(contains_eager(UserSession.user))
     .where(
         UserSession.sid_hash == bindparam("sid_hash"),
@@ -45,6 +47,13 @@ class SignedIn:
     user: User
     sid: str
     device: str
+
+
+class Recognised(NamedTuple):
+    """A session with its person, and the installation whose pages the person sees."""
+
+    session: UserSession
+    installation: Installation
 
 
 @dataclass(frozen=True)
@@ -104,9 +113,10 @@ def sign_out(session: Session, sid: str) -> None:
     session.execute(delete(UserSession).where(UserSession.sid_hash == hashed(sid)))
 
 
-def who_is(session: Session, sid: str, now: datetime) -> UserSession | None:
-    """The session behind a cookie, with its person, in one statement; None when ended, lapsed or disabled."""
-    return session.scalar(_WHO_IS, {"sid_hash": hashed(sid), "now": now})
+def who_is(session: Session, sid: str, now: datetime) -> Recognised | None:
+    """The session behind a cookie and what each page shows, in one statement; None when ended, lapsed or disabled."""
+    row = session.execute(_WHO_IS, {"sid_hash": hashed(sid), "now": now}).one_or_none()
+    return Recognised(*row) if row else None
 
 
 def note_seen(session: Session, found: UserSession, now: datetime) -> None:

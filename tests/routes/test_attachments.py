@@ -329,7 +329,7 @@ class TestDeleting:
         made = attached("time-entries")
         as_owner.post(f"/attachments/{made.id}/delete")
         for browser, status in ((as_colleague, 404), (as_administrator, 404), (stranger, 303), (as_owner, 303)):
-            assert browser.post(f"/trash/attachments/{made.id}/restore").status_code == status
+            assert browser.post(f"/trash/attachments/{made.id}/undelete").status_code == status
 
     def test_takes_no_other_method(self, as_owner: Browser, attached: Callable[..., Attachment]) -> None:
         made = attached()

@@ -18,6 +18,23 @@ NINE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 TEN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NIGHT = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # in Berlin's repeated hour
 
+HOLDERS = ("client_id", "project_id", "task_id", "time_entry_id")
+
+
+def _file(number: int, kind: str, name: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "kind": kind,
+        "name": name,
+        "sha256": "d" * 64,
+        "size": 12,
+        "content_type": "application/pdf",
+        "original_name": "Beleg.pdf",
+        "uploaded_by_id": 1,
+        "uploaded_at": NINE,
+    }
+
+
 # Rows of one table are told apart by their first column, here and in what later migrations add to them.
 ROWS: dict[str, Rows] = {
     "20261122_1300": {
@@ -215,6 +232,23 @@ ROWS: dict[str, Rows] = {
     },
     "20261122_1712": {"users": [{"id": 1, "theme": "dark"}]},
     "20261122_1713": {"users": [{"id": 7, "is_demo": True}]},
+    "20261122_1740": {
+        "installations": [{"id": 1, "logo_filename": "company_logo_0123abcd.png"}],
+        "stored_files": [_file(2 + number, "attachment", f"att_{number}") for number in range(4)]
+        + [_file(6, "thumbnail", "att_0.webp")],
+        "attachments": [
+            {
+                "id": 1 + number,
+                "stored_file_id": 2 + number,
+                "thumbnail_id": None if number else 6,
+                "created_by_id": 1,
+                "created_at": NINE,
+                "deleted_at": TEN if number else None,
+                **{key: 1 if key == holder else None for key in HOLDERS},
+            }
+            for number, holder in enumerate(HOLDERS)
+        ],
+    },
 }
 
 

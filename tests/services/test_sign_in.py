@@ -263,9 +263,9 @@ class TestSessions:
         sid = attempt(stay=stay).sid
         found = sign_in.who_is(session, sid, NOON + lives - SECOND)
         assert found is not None
-        assert found.user is owner
+        assert found.session.user is owner
         assert sign_in.who_is(session, sid, NOON + lives) is None
-        sign_in.note_seen(session, found, NOON + lives - SECOND)
+        sign_in.note_seen(session, found.session, NOON + lives - SECOND)
         assert sign_in.who_is(session, sid, NOON + lives) is not None
 
     def test_whoever_is_disabled_is_nobody_even_with_a_session_left(
@@ -282,9 +282,9 @@ class TestSessions:
         found = sign_in.who_is(session, attempt().sid, NOON)
         assert found is not None
         statements.clear()
-        sign_in.note_seen(session, found, NOON + timedelta(seconds=59))
+        sign_in.note_seen(session, found.session, NOON + timedelta(seconds=59))
         assert statements == []
-        sign_in.note_seen(session, found, NOON + timedelta(seconds=60))
+        sign_in.note_seen(session, found.session, NOON + timedelta(seconds=60))
         assert any(statement.startswith("UPDATE user_sessions") for statement in statements)
 
     def test_lapsed_sessions_of_anybody_are_swept_at_a_sign_in(
