@@ -9,6 +9,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from app import clock, config, db, storage
+from app.cli_backup import backup_group
 from app.cli_demo import demo_command
 from app.cli_doctor import doctor_command
 from app.cli_imports import import_group
@@ -171,6 +172,7 @@ def migrate_uploads(options: tuple[str, ...]) -> None:
 
 uploads_group.add_command(move_command)
 main.add_command(import_group)
+main.add_command(backup_group)
 main.add_command(demo_command)
 main.add_command(rollback_command)
 main.add_command(doctor_command)

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import time
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -111,6 +112,9 @@ class Settings:
         """Where the remote store is, or None where stored files lie in `upload_folder`."""
         return _storage_address(self.storage_url) if self.storage_url else None
 
+    backup_time: time | None
+    backup_retention_days: int
+
     def listening_on(self, host: str | None, port: int | None) -> "Settings":
         """The same settings with an address of the command line."""
         return replace(self, host=host or self.host, port=port or self.port)
@@ -164,6 +168,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         google_application_credentials=_credentials_file(env.get("GOOGLE_APPLICATION_CREDENTIALS")),
         azure_storage_account_name=env.get("AZURE_STORAGE_ACCOUNT_NAME") or None,
         azure_storage_account_key=_secret(env, "AZURE_STORAGE_ACCOUNT_KEY"),
+        backup_time=_backup_time(env.get("BACKUP_TIME") or "03:00"),
+        backup_retention_days=_number(env, "BACKUP_RETENTION_DAYS", default=30, least=1, most=36_500),
     )
     _refuse_missing_keys(settings)
     return settings
@@ -357,6 +363,15 @@ def _refuse_missing_keys(settings: Settings) -> None:
         raise InvalidSetting(f"STORAGE_URL begins with {address.scheme}://, which needs {' and '.join(missing)}, too.")
 
 
+def _backup_time(value: str) -> time | None:
+    if value.lower() == "off":
+        return None
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value, re.ASCII):
+        raise InvalidSetting(f"BACKUP_TIME is {value!r}, but must be a time of day such as 03:00, or off.")
+    hour, _, minute = value.partition(":")
+    return time(int(hour), int(minute))
+
+
 def _shown_flag(value: bool) -> str:
     return "true" if value else "false"
 
@@ -405,6 +420,8 @@ _SHOWN: dict[str, tuple[str, Callable[..., str]]] = {
     "GOOGLE_APPLICATION_CREDENTIALS": ("google_application_credentials", _shown_or_nothing),
     "AZURE_STORAGE_ACCOUNT_NAME": ("azure_storage_account_name", _shown_or_nothing),
     "AZURE_STORAGE_ACCOUNT_KEY": ("azure_storage_account_key", partial(_shown_secret, unset="")),
+    "BACKUP_TIME": ("backup_time", lambda value: value.strftime("%H:%M") if value else "off"),
+    "BACKUP_RETENTION_DAYS": ("backup_retention_days", str),
 }
 SETTINGS = tuple(_SHOWN)
 assert {attribute for attribute, _ in _SHOWN.values()} | {"data_dir_reason"} == {f.name for f in fields(Settings)}  # noqa: S101 - a setting that is not shown is a mistake of ours

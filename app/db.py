@@ -268,6 +268,18 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection whose reads all see the database as it is at the first of them; others write meanwhile."""
+    consistent = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.execution_options(**consistent)
+        yield connection
+
+
+@contextmanager
 def aside(session: Session) -> Iterator[Session]:
     """A short transaction of its own, for what must outlive a refusal (sign-in attempts, last seen).
 

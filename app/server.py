@@ -91,6 +91,7 @@ def prepare(settings: Settings) -> Application:
     """What a start needs, in order; then the application, and on a terminal what to open."""
     installation.prepare_data_root(settings)
     engine = db.make_engine(settings)
+    serving.refuse_while_replaced(engine)
     schema.migrate(engine, settings, waiting=lambda: log.info("Another process migrates the database; waiting."))
     _say("Data lies in %s (%s).", settings.data_dir, settings.data_dir_reason)
     warning = installation.volume_warning(settings)

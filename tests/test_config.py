@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,19 @@ def test_without_a_word_of_the_operator_everything_has_its_documented_default(tm
         google_application_credentials=None,
         azure_storage_account_name=None,
         azure_storage_account_key=None,
+        backup_time=time(3),
+        backup_retention_days=30,
     )
+
+
+def test_the_time_of_the_backup_is_one_of_the_day_or_off(tmp_path: Path) -> None:
+    assert loaded(tmp_path, BACKUP_TIME="4:05").backup_time == time(4, 5)
+    assert loaded(tmp_path, BACKUP_TIME="Off").backup_time is None
+    assert loaded(tmp_path, BACKUP_TIME="4:05").environment["BACKUP_TIME"] == "04:05"
+    assert loaded(tmp_path, BACKUP_TIME="off").environment["BACKUP_TIME"] == "off"
+    for wrong in ("24:00", "3", "03:60", "at night", "03:00:00"):
+        assert "must be a time of day such as 03:00, or off" in refusal(tmp_path, BACKUP_TIME=wrong)
+    assert "BACKUP_RETENTION_DAYS" in refusal(tmp_path, BACKUP_RETENTION_DAYS="0")
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:

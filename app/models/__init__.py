@@ -1,6 +1,7 @@
 """Each table, and what one record can do by itself."""
 
 from app.models.attachment import Attachment
+from app.models.backup import Backup, BackupKind, BackupState, WaitingRemoval
 from app.models.client import Client
 from app.models.installation import Installation
 from app.models.project import Project, Tag, Task
@@ -12,6 +13,9 @@ from app.models.user_session import OneTimeLink, SignInAttempt, UserDevice, User
 
 __all__ = [
     "Attachment",
+    "Backup",
+    "BackupKind",
+    "BackupState",
     "Client",
     "FileKind",
     "ImportRun",
@@ -30,5 +34,6 @@ __all__ = [
     "User",
     "UserDevice",
     "UserSession",
+    "WaitingRemoval",
     "time_entry_tags",
 ]

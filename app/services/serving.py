@@ -1,17 +1,27 @@
 """Whether a server runs on a data root: a lock that goes with its processes, however those end."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
 from app.errors import CannotStart, Conflict
 from app.services import installation
 from app.storage.durable import make_folder
 
+log = logging.getLogger(__name__)
+
 LOCK = "serving.lock"
+BEING_REPLACED = "The database is being replaced just now: start again when that is done."
+_LOCK = 0x7133_5E12  # the advisory lock of PostgreSQL
+
+_held: Connection | None = None
 
 
 @contextmanager
@@ -59,3 +69,60 @@ def _taken(lock: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+# PostgreSQL, which servers of several machines may use, has a lock of its own besides
+
+
+def hold_database(engine: Engine) -> None:
+    """Tells the database that a server runs. For the worker, again and again, as a connection may be lost."""
+    global _held  # noqa: PLW0603 - a process serves one installation
+    if engine.dialect.name != "postgresql" or _is_held(_held):
+        return
+    try:
+        connection = _autocommitting(engine)
+        if not connection.scalar(select(func.pg_try_advisory_lock_shared(_LOCK))):
+            log.warning(BEING_REPLACED)
+        _held = connection
+    except DBAPIError as error:
+        log.warning("The database could not be told that a server runs: %s", error.orig)
+
+
+def refuse_while_replaced(engine: Engine) -> None:
+    """For a start. Raises CannotStart while somebody, perhaps on another machine, has the database to themselves."""
+    if engine.dialect.name != "postgresql":
+        return
+    with engine.connect() as connection:  # the lock ends with the transaction, and that with the block
+        if not connection.scalar(select(func.pg_try_advisory_xact_lock_shared(_LOCK))):
+            raise CannotStart(BEING_REPLACED)
+
+
+@contextmanager
+def alone_in_database(engine: Engine) -> Iterator[None]:
+    """No server of any machine runs on the database in this block, and none starts. Raises Conflict."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with _autocommitting(engine) as connection:
+        if not connection.scalar(select(func.pg_try_advisory_lock(_LOCK))):
+            raise Conflict("A server runs on this database, perhaps on another machine: stop it first.")
+        try:
+            yield
+        finally:
+            connection.execute(select(func.pg_advisory_unlock(_LOCK)))
+
+
+def _is_held(connection: Connection | None) -> bool:
+    if connection is None:
+        return False
+    try:
+        connection.execute(select(1))
+    except DBAPIError:
+        connection.invalidate()
+        connection.close()
+        return False
+    return True
+
+
+def _autocommitting(engine: Engine) -> Connection:
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")

@@ -1,19 +1,20 @@
 """Stored files and their rows: written file first, then the row; removed after the commit (law 2)."""
 
 import logging
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from app import db, storage
+from app import clock, db, storage
 from app.config import Settings
 from app.errors import CannotStart, Unavailable
-from app.models import FileKind, StoredFile, User
+from app.models import Backup, FileKind, StoredFile, User, WaitingRemoval
 from app.models.stored_file import FOLDERS
 from app.services import installation, schema
 
@@ -98,9 +99,28 @@ def is_taken(kind: FileKind, name: str) -> bool:
 
 
 def remove(session: Session, kind: FileKind, name: str) -> None:
-    """Forgets the row now and removes the bytes once that is committed. A file that stays is only an orphan."""
+    """Forgets the row now and removes the bytes once that is committed. A file that stays is only an orphan.
+
+    While a backup runs the bytes wait: it may hold the row and read them yet.
+    """
     StoredFile.forget(session, kind, name)
-    db.after_commit(session, lambda: _delete(f"{FOLDERS[kind]}/{name}"))
+    db.after_commit(session, lambda: _delete_or_put_off(session, f"{FOLDERS[kind]}/{name}"))
+
+
+def remove_what_waits(engine: Engine) -> int:
+    """Removes the files that waited for the end of a backup, unless one runs still, and says how many."""
+    with db.reading(engine) as session:
+        if Backup.any_alive(session, clock.now()):
+            return 0
+        waiting = {row.id: row.key for row in session.scalars(select(WaitingRemoval))}
+        named = _named_by_rows(session, waiting.values())
+    for key in waiting.values():
+        if key not in named:  # a restore may have brought it back
+            _delete(key)
+    if waiting:
+        with db.transaction(engine) as session:
+            session.execute(delete(WaitingRemoval).where(WaitingRemoval.id.in_(waiting)))
+    return len(waiting)
 
 
 def discard(kind: FileKind, name: str) -> None:
@@ -141,6 +161,26 @@ def _make_sure_the_store_is_ours(session: Session) -> None:
     except CannotStart as error:
         log.error("upload refused: %s", error)  # noqa: TRY400 - the sentence says it all
         raise Unavailable(_NOT_NOW) from error
+
+
+def _delete_or_put_off(session: Session, key: str) -> None:
+    """Asked after the commit: a backup that begins later does not know the file, one that began before is seen."""
+    now = clock.now()
+    try:
+        if not Backup.any_alive(session, now):
+            _delete(key)
+            return
+        with db.aside(session) as own:
+            own.add(WaitingRemoval(key=key, at=now))
+    except DatabaseError:
+        log.exception("%s could not be removed and stays as an orphan", key)
+
+
+def _named_by_rows(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of the keys that rows of stored files name."""
+    names = [key.partition("/")[2] for key in keys]
+    found = session.scalars(select(StoredFile).where(StoredFile.name.in_(names)))
+    return {row.key for row in found}
 
 
 def _delete(key: str) -> None:

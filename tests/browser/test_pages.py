@@ -47,6 +47,7 @@ PAGES = (
     "/trash",
     "/admin/users",
     "/admin/settings",
+    "/admin/backups",
     "/admin/about",
     "/nowhere",
 )

@@ -1,0 +1,1 @@
+"""Backups: made, verified, restored, and tried out by the clock."""
