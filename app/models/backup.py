@@ -1,4 +1,4 @@
-"""Backups and drills: when each ran, whether it still runs, what came of it."""
+"""Backups, their verifications and drills: when each ran, whether it still runs, what came of it."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ DEAD_AFTER = timedelta(seconds=60)  # without a sign of life
 
 class BackupKind(StrEnum):
     BACKUP = "backup"
+    VERIFICATION = "verification"  # all of an archive read
     DRILL = "drill"  # a restore into a scratch folder, compared with the archive
 
 
@@ -32,7 +33,7 @@ class Backup(Base):
 
     __tablename__ = "backups"
     __table_args__ = (
-        CheckConstraint("kind IN ('backup', 'drill')", name="kind"),
+        CheckConstraint("kind IN ('backup', 'verification', 'drill')", name="kind"),
         CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),
         Index("ix_backups_began_at", "began_at"),
     )
@@ -59,6 +60,11 @@ class Backup(Base):
     def alive(cls, kind: BackupKind, now: datetime) -> Select["Backup"]:
         """Those that run and gave a sign of life."""
         return select(cls).where(cls.kind == kind, cls.state == BackupState.RUNNING, cls.beat_at > now - DEAD_AFTER)
+
+    @classmethod
+    def all_alive(cls, now: datetime) -> Select["Backup"]:
+        """Those of any kind."""
+        return select(cls).where(cls.state == BackupState.RUNNING, cls.beat_at > now - DEAD_AFTER)
 
     @classmethod
     def any_alive(cls, session: Session, now: datetime) -> bool:

@@ -14,9 +14,18 @@ from app.errors import Conflict
 from app.services import schema, snapshots
 from app.services.snapshots import Snapshot, files, schemas
 
-# Sign-ins, and what makes a change undoable: nobody entered them.
+# Sign-ins, what makes a change undoable, and what ran by the clock: nobody entered them.
 _NOT_ENTERED = frozenset(
-    {"alembic_version", "one_time_links", "sign_in_attempts", "time_entry_changes", "user_devices", "user_sessions"}
+    {
+        "alembic_version",
+        "backups",
+        "one_time_links",
+        "sign_in_attempts",
+        "time_entry_changes",
+        "user_devices",
+        "user_sessions",
+        "waiting_removals",
+    }
 )
 _COUNTERS = frozenset({"changes"})  # columns that grow with every other change
 

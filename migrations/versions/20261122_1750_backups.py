@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("entries", sa.BigInteger(), nullable=True),
         sa.Column("files", sa.BigInteger(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=False),
-        sa.CheckConstraint("kind IN ('backup', 'drill')", name=op.f("ck_backups_kind")),
+        sa.CheckConstraint("kind IN ('backup', 'verification', 'drill')", name=op.f("ck_backups_kind")),
         sa.CheckConstraint("state IN ('running', 'done', 'failed')", name=op.f("ck_backups_state")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_backups")),
     )

@@ -50,13 +50,19 @@ def test_a_click_makes_a_backup(app: Application, as_administrator: Browser, ses
 
 
 @pytest.mark.usefixtures("at_once")
-def test_one_at_a_time_with_its_progress(app: Application, as_administrator: Browser, session: Session) -> None:
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("backup", "is being made"), ("verification", "is being read"), ("drill", "is being tried out")],
+)
+def test_one_at_a_time_with_its_progress(
+    app: Application, as_administrator: Browser, session: Session, kind: str, words: str
+) -> None:
     now = clock.now()
-    session.add(Backup(kind="backup", name="x", began_at=now, beat_at=now, percent=42))
+    session.add(Backup(kind=kind, name="x", began_at=now, beat_at=now, percent=42))
     session.commit()
 
     page = as_administrator.get(PAGE)
-    assert "A backup is being made: 42 %" in page.text
+    assert f"A backup {words}: 42 %" in page.text
     assert page.headers["Refresh"] == "2"
     assert "Back up now" not in page.text
     assert as_administrator.post(PAGE).status_code == 409
@@ -85,10 +91,11 @@ def test_it_is_downloaded_as_it_is(as_administrator: Browser, backup: Path) -> N
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.usefixtures("at_once")
 def test_it_is_verified(as_administrator: Browser, backup: Path) -> None:
     address = f"{PAGE}/{backup.name}/verify"
     as_administrator.post(address)
-    assert "is whole: every byte is as it was backed up" in as_administrator.get(PAGE).text
+    assert "read and found whole" in as_administrator.get(PAGE).text
 
     backup.write_bytes(backup.read_bytes()[:-9])
     as_administrator.post(address)

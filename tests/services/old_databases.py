@@ -249,6 +249,27 @@ ROWS: dict[str, Rows] = {
             for number, holder in enumerate(HOLDERS)
         ],
     },
+    "20261122_1750": {
+        "backups": [
+            {
+                "id": 1,
+                "kind": "backup",
+                "name": "timetracker-20260302T090000Z.tar.gz",
+                "state": "done",
+                "scheduled": True,
+                "began_at": NINE,
+                "beat_at": TEN,
+                "ended_at": TEN,
+                "percent": 100,
+                "size": 3_000_000_000,
+                "sha256": "e" * 64,
+                "entries": 3,
+                "files": 1,
+                "problem": "avatars/x is lost",
+            }
+        ],
+        "waiting_removals": [{"id": 1, "key": "avatars/avatar_7_0123abcd.webp", "at": TEN}],
+    },
 }
 
 

@@ -38,7 +38,8 @@ def found(settings: Settings, code: str) -> Finding:
 def test_a_sound_installation_has_no_errors(app: Application) -> None:
     findings = doctor.examine(app.settings)
 
-    assert {finding.severity for finding in findings if finding.code != "address"} == {Severity.OK}
+    not_done_yet = {"address", "backup", "drill"}
+    assert {finding.severity for finding in findings if finding.code not in not_done_yet} == {Severity.OK}
     assert [finding.code for finding in findings] == [
         "data_dir",
         "free_space",
@@ -52,6 +53,8 @@ def test_a_sound_installation_has_no_errors(app: Application) -> None:
         "pictures",
         "timers",
         "clock",
+        "backup",
+        "drill",
         "secret_key",
         "address",
     ]

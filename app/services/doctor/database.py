@@ -15,7 +15,7 @@ from app import db
 from app.config import Settings
 from app.models import TimeEntry, User
 from app.services import installation, schema
-from app.services.doctor import files
+from app.services.doctor import backups, files
 from app.services.doctor.finding import Code, Finding, Severity, fine
 from app.storage import StoreRefuses, places
 
@@ -68,6 +68,7 @@ def _examine(engine: Engine, settings: Settings, *, thorough: bool, now: datetim
             yield from files.examine(session, settings, thorough=thorough, now=now)
             yield from _timers(session, settings)
             yield from _clock(session, now)
+            yield from backups.examine(session, settings, now=now)
 
 
 def _integrity(connection: Connection) -> Finding:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app import clock, storage
 from app.config import Settings
-from app.models import FileKind, StoredFile, User
+from app.models import FileKind, StoredFile, User, WaitingRemoval
 from app.models.stored_file import FOLDERS
 from app.services.doctor.finding import Code, Finding, Severity, fine
 from app.storage import places
@@ -39,7 +39,7 @@ def examine(session: Session, settings: Settings, *, thorough: bool, now: dateti
         yield from _lost(session, store, rows, there)
         if thorough:
             yield from _changed(store, rows)
-        yield from _orphans(orphans(store, there, rows, pictures, now))
+        yield from _orphans(orphans(session, store, there, rows, pictures, now))
         yield from _pictures(rows, pictures, there)
     except OSError as error:
         yield _unreadable(error)
@@ -67,10 +67,16 @@ def known(session: Session) -> tuple[dict[str, Row], dict[str, str]]:
 
 
 def orphans(
-    store: storage.Store, there: set[str], rows: dict[str, Row], pictures: dict[str, str], now: datetime
+    session: Session,
+    store: storage.Store,
+    there: set[str],
+    rows: dict[str, Row],
+    pictures: dict[str, str],
+    now: datetime,
 ) -> list[str]:
-    """What no row names, and halves that a kill left."""
-    return sorted([*(there - rows.keys() - pictures.keys()), *_halves(store, now)])
+    """What no row names, and halves that a kill left; but not what waits for the end of a backup to be removed."""
+    waiting = set(session.scalars(select(WaitingRemoval.key)))
+    return sorted([*(there - rows.keys() - pictures.keys() - waiting), *_halves(store, now)])
 
 
 def _halves(store: storage.Store, now: datetime) -> Iterator[str]:

@@ -30,6 +30,8 @@ class Code(StrEnum):
     PICTURES = "pictures"
     TIMERS = "timers"
     CLOCK = "clock"
+    BACKUP = "backup"
+    DRILL = "drill"
     SECRET_KEY = "secret_key"  # noqa: S105 - the name of a check
     ADDRESS = "address"
     PROXIES = "proxies"

@@ -87,7 +87,7 @@ def _orphans(session: Session, settings: Settings, now: datetime) -> Iterator[st
     if not rows:
         return
     quarantine = settings.data_dir / "quarantine" / now.strftime("%Y%m%dt%H%M%Sz")
-    for key in files.orphans(store, there, rows, pictures, now):
+    for key in files.orphans(session, store, there, rows, pictures, now):
         if _is_old(store, key, now):
             _put_aside(store, key, quarantine / key)
             yield f"{key} went to {quarantine}."

@@ -1,27 +1,41 @@
 """What tests of backups share: a company with faces, and other installations to restore into."""
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from app import config, db, storage
 from app.config import Settings
 from app.db import Application
-from app.services import demo, installation, schema
+from app.models import Client, User
+from app.models.stored_file import FOLDERS
+from app.services import attachments, demo, installation, logos, schema
+from app.services.attachments import Sent
 from app.services.backup import rows
 from app.services.backup.create import create
+from app.services.quotas import Quotas
 from app.storage.local import LocalStore
 from tests.conftest import NOON
+from tests.visitor import picture
 
 PLAN = demo.Plan(users=3, projects=6, entries=60, years=1)
+FILES = 7  # three faces, two attachments, a thumbnail and a logo
 
 
 @pytest.fixture
 def company(app: Application) -> Application:
-    """An installation with people, faces and time."""
+    """An installation with people, faces, time, a file on a client, and a logo."""
     demo.add(app.engine, PLAN, now=NOON)
+    with db.transaction(app.engine) as session:
+        person, client = session.scalars(select(User)).first(), session.scalars(select(Client)).first()
+        assert person is not None
+        assert client is not None
+        sent = [Sent(BytesIO(picture()), "plan.png"), Sent(BytesIO(b"%PDF-"), "receipt.pdf")]
+        attachments.add(session, person, client, sent, quotas=Quotas(), now=NOON)
+        logos.replace(session, person, BytesIO(picture()), "logo.png", NOON)
     return app
 
 
@@ -75,7 +89,7 @@ def told(engine: Engine) -> dict[str, bytes]:
 
 def files(store: LocalStore) -> dict[str, bytes]:
     found = {}
-    for key in sorted(store.list(storage.AVATARS)):
+    for key in sorted(key for folder in FOLDERS.values() for key in store.list(folder)):
         with store.open(key) as stream:
             found[key] = stream.read()
     return found

@@ -24,7 +24,7 @@ from app.services.backup.create import create, existing, folder
 from app.services.backup.verify import verify
 from app.storage.local import LocalStore
 from tests.conftest import NOON
-from tests.services.backup.conftest import told
+from tests.services.backup.conftest import FILES, told
 from tests.services.backup.hostile import members_of
 
 NOW = NOON
@@ -76,7 +76,7 @@ class TestTheArchive:
         record = session.scalars(select(Backup)).one()
 
         assert (record.name, record.state, record.percent) == (backup.name, BackupState.DONE, 100)
-        assert (record.size, record.entries, record.files) == (backup.stat().st_size, 60, 3)
+        assert (record.size, record.entries, record.files) == (backup.stat().st_size, 60, FILES)
         assert record.sha256 == hashlib.sha256(backup.read_bytes()).hexdigest()
         assert not record.is_alive(clock.now())
 
@@ -181,7 +181,7 @@ class TestMeanwhile:
         made = create(company.engine, company.settings, now=NOW)
 
         assert made.damaged == {}
-        assert len(verify(made.path).files) == 3
+        assert len(verify(made.path).files) == FILES
         assert len(list(storage.store().list(storage.AVATARS))) == 2
         with db.reading(company.engine) as session:
             assert session.scalars(select(WaitingRemoval)).all() == []

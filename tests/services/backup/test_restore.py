@@ -25,7 +25,7 @@ from app.services.backup.restore import restore
 from app.storage import marker
 from app.storage.local import LocalStore
 from tests.conftest import NOON
-from tests.services.backup.conftest import Place, files, told
+from tests.services.backup.conftest import FILES, Place, files, told
 from tests.services.backup.hostile import members_of, rewritten
 
 LATER = NOON + timedelta(hours=1)
@@ -50,7 +50,7 @@ class TestARestore:
 
         assert told(target.engine) == rows_before
         assert files(target.store) == files_before
-        assert len(files_before) == 3
+        assert len(files_before) == FILES
         with db.reading(target.engine) as session:
             assert Installation.this(session).installation_id == own
         assert marker.read(target.settings.upload_folder) == own
@@ -90,7 +90,7 @@ class TestARestore:
             assert user
             user.full_name = "Somebody Else"
         changed = told(company.engine)
-        with pytest.raises(Conflict, match=r"People: 3, time entries: 0, stored files: 3 are here already.*--replace"):
+        with pytest.raises(Conflict, match=r"People: 3, time entries: 0, stored files: 7 are here already.*--replace"):
             restore(company.engine, company.settings, backup, now=LATER)
         assert told(company.engine) == changed
 
@@ -110,7 +110,7 @@ class TestARestore:
         target = place(engine_name).use()
         empty = create(target.engine, target.settings, now=NOON).path
         restore(target.engine, target.settings, backup, now=LATER)
-        assert len(files(target.store)) == 3
+        assert len(files(target.store)) == FILES
 
         restore(target.engine, target.settings, empty, now=LATER, replace=True)
 
@@ -135,9 +135,7 @@ class TestARestore:
 
         assert session.scalar(select(func.count()).select_from(UserSession)) == 0
 
-    def test_beside_a_server_is_refused(
-        self, backup: Path, place: Callable[..., Place], engine_name: str
-    ) -> None:
+    def test_beside_a_server_is_refused(self, backup: Path, place: Callable[..., Place], engine_name: str) -> None:
         target = place(engine_name).use()
 
         with serving.hold(target.settings), pytest.raises(Conflict, match="A server runs"):
@@ -219,14 +217,18 @@ class TestAnOtherSchema:
     def test_an_older_one_is_restored_and_then_migrated(
         self, company: Application, place: Callable[..., Place], backup: Path, tmp_path: Path, engine_name: str
     ) -> None:
-        """As 20261122_1712 would have told it: before people of the demo were marked."""
+        """As 20261122_1712 would have told it: before people of the demo were marked, attachments and the logo."""
         older = rewritten(backup, tmp_path / "older.tar.gz", older_by_is_demo)
         target = place(engine_name).use()
 
         restore(target.engine, target.settings, older, now=LATER)
 
         marked = re.compile(rb'"is_demo":(true|false)')
-        expected = {name: marked.sub(b'"is_demo":false', lines) for name, lines in told(company.engine).items()}
+        logo = re.compile(rb'"logo_filename":"[^"]+"')
+        expected = {
+            name: logo.sub(b'"logo_filename":null', marked.sub(b'"is_demo":false', lines))
+            for name, lines in told(company.engine).items()
+        } | {"attachments": b""}
         assert told(target.engine) == expected
         with target.engine.connect() as connection:
             assert schema.state(connection) is schema.State.CURRENT
@@ -249,6 +251,12 @@ def older_by_is_demo(manifest: dict[str, Any], members: dict[str, bytes]) -> Non
     users = next(table for table in manifest["tables"] if table["name"] == "users")
     del users["columns"]["is_demo"]
     members["rows/users.jsonl"] = re.sub(rb',"is_demo":(true|false)', b"", members["rows/users.jsonl"])
+    installations = next(table for table in manifest["tables"] if table["name"] == "installations")
+    del installations["columns"]["logo_filename"]
+    of_house = members["rows/installations.jsonl"]
+    members["rows/installations.jsonl"] = re.sub(rb',"logo_filename":"[^"]+"', b"", of_house)
+    manifest["tables"] = [table for table in manifest["tables"] if table["name"] != "attachments"]
+    del members["rows/attachments.jsonl"]
 
 
 def test_a_reference_to_a_row_that_is_not_held_is_refused(

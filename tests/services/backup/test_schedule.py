@@ -169,8 +169,8 @@ class TestADrill:
     ) -> None:
         into = restore.into
 
-        def lose_a_word(engine: Engine, *arguments: Any) -> None:
-            into(engine, *arguments)
+        def lose_a_word(engine: Engine, *arguments: Any, **named: Any) -> None:
+            into(engine, *arguments, **named)
             with db.transaction(engine) as writing:
                 writing.execute(update(Installation).values(company_name="?"))
 

@@ -17,14 +17,14 @@ from app.services.backup.archive import MANIFEST, Changed, Manifest, Member, Unu
 from app.services.backup.restore import restore
 from app.services.backup.verify import verify
 from tests.conftest import NOON
-from tests.services.backup.conftest import Place, files, told
+from tests.services.backup.conftest import FILES, Place, files, told
 from tests.services.backup.hostile import Change, members_of, packed, rewritten
 
 
 def test_a_backup_is_whole(backup: Path) -> None:
     manifest = verify(backup)
 
-    assert (manifest.rows_of("users"), manifest.rows_of("time_entries"), len(manifest.files)) == (3, 60, 3)
+    assert (manifest.rows_of("users"), manifest.rows_of("time_entries"), len(manifest.files)) == (3, 60, FILES)
     assert manifest.damaged == {}
 
 
