@@ -95,7 +95,7 @@ def test_it_is_downloaded_as_it_is(as_administrator: Browser, backup: Path) -> N
 def test_it_is_verified(as_administrator: Browser, backup: Path) -> None:
     address = f"{PAGE}/{backup.name}/verify"
     as_administrator.post(address)
-    assert "read and found whole" in as_administrator.get(PAGE).text
+    assert "Read and found whole:" in as_administrator.get(PAGE).text
 
     backup.write_bytes(backup.read_bytes()[:-9])
     as_administrator.post(address)
