@@ -10,7 +10,7 @@ BIN := .venv/bin
 KILLS ?= 200
 RUN_LOCKS := requirements/runtime.txt requirements/build.txt
 
-.PHONY: help run setup test test-setup test-fast test-crash test-containers check format bench lock vendor words clean
+.PHONY: help run setup test test-setup test-fast test-crash test-containers check format bench bench-files lock vendor words clean
 
 help: ## What can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ format: .venv/tested ## Format the code
 
 bench: .venv/tested ## Measure the numbers of docs/operate/performance.md
 	@$(BIN)/python -m bench
+
+bench-files: .venv/tested ## Measure backups, doctor and attachments: docs/operate/performance-files.md
+	@$(BIN)/python -m bench.safekeeping
 
 lock: .venv/tested ## Renew the locks from pyproject.toml: names, versions and hashes only
 	@printf 'hatchling\neditables\n' > .venv/build.in

@@ -44,6 +44,11 @@ class Server:
         """The most any one process of the tree ever held."""
         return max(self._kib(pid, "status", "VmHWM") for pid in self.pids()) / 1024
 
+    def forget_peak(self) -> None:
+        """From here on the peak is what is held from now."""
+        for pid in self.pids():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
     def _kib(self, pid: int, file: str, name: str) -> int:
         found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{pid}/{file}").read_text(), re.MULTILINE)
         return int(found[1]) if found else 0
