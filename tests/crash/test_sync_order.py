@@ -16,10 +16,9 @@ def test_a_timer_is_answered_after_its_row_is_on_the_disk(house: House) -> None:
 
 
 def test_a_picture_is_on_the_disk_before_its_row_and_the_former_one_goes_after_that(house: House) -> None:
-    marker = ["fsync temporary", "rename temporary", "fsync uploads"]
     picture = ["fsync temporary", "rename temporary", "fsync avatars"]
     removal = ["unlink picture", "fsync avatars"]
-    assert steps(house, "upload") == [*marker, *picture, *ROW, *removal, "writev socket"]
+    assert steps(house, "upload") == [*picture, *ROW, *removal, "writev socket"]
 
 
 def steps(house: House, verb: str) -> list[str]:
