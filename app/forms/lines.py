@@ -57,6 +57,11 @@ class Line:
     span: Duration | ClockRange | None
     parts: tuple[Part, ...]
 
+    @property
+    def time(self) -> str:
+        """The span as typed, or nothing."""
+        return next((part.text for part in self.parts if part.kind is Kind.TIME), "")
+
 
 @dataclass(frozen=True)
 class _Piece:
@@ -105,6 +110,28 @@ def read(text: str, *, today: date) -> Line:
         span=when.span,
         parts=tuple(sorted(parts, key=lambda part: part.start)),
     )
+
+
+def under(text: str, caret: int) -> Part | None:
+    """What is being typed at `caret`: a project or a tag, be its name still empty, else the line up to there."""
+    before = text[: min(caret, LONGEST_LINE)]
+    pieces = list(_pieces(before))
+    if before[-1:] in {"@", "#"} and (len(before) == 1 or before[-2].isspace()):
+        return Part(Kind.PROJECT if before[-1] == "@" else Kind.TAG, len(before) - 1, len(before), "")
+    if not pieces or (before[-1].isspace() and not pieces[-1].quoted):
+        return None
+    last = pieces[-1]
+    if last.kind is not Kind.WORDS:
+        return Part(last.kind, last.start, last.end, last.text)
+    if all(piece.kind is Kind.WORDS for piece in pieces):
+        return Part(Kind.WORDS, 0, len(before), before.strip())
+    return None
+
+
+def marked(kind: Kind, name: str) -> str:
+    """A project or a tag as it is written in a line; a name in which a quote stands loses it."""
+    mark, name = ("@" if kind is Kind.PROJECT else "#"), name.replace('"', "")
+    return f'{mark}"{name}"' if any(char.isspace() for char in name) else f"{mark}{name}"
 
 
 def _pieces(line: str) -> Iterator[_Piece]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Boolean, ForeignKey, Index, Select, SmallInteger, String, UniqueConstraint, select
+from sqlalchemy import Boolean, ForeignKey, Index, Select, SmallInteger, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from app.db import Base, Instant
@@ -37,6 +37,17 @@ class Project(Archivable, Base):
     def visible_to(cls, user: User) -> Select[Self]:
         """All that are not in the trash, with their clients."""
         return super().visible_to(user).options(joinedload(cls.client))
+
+    @classmethod
+    def names_of_open(cls, user: User) -> Select[int, str, str]:
+        """Id, name and client's name of those that take new time, by name; the client's is None where there is none."""
+        return (
+            cls.visible_to(user)
+            .with_only_columns(cls.id, cls.name, Client.name)
+            .outerjoin(cls.client)
+            .where(cls.archived_at.is_(None), Client.archived_at.is_(None))
+            .order_by(func.lower(cls.name), cls.id)
+        )
 
     @classmethod
     def in_trash(cls, user: User, now: datetime) -> Select[Self]:

@@ -33,14 +33,7 @@ def choices(session: Session, user: User, *, chosen: Project | None = None) -> l
 
 
 def _open_ones(user: User) -> Select[int, str, str, int]:
-    return (
-        Project.visible_to(user)
-        .with_only_columns(Project.id, Project.name, Client.name, Project.color)
-        .outerjoin(Project.client)
-        .where(Project.archived_at.is_(None), Client.archived_at.is_(None))
-        .order_by(func.lower(Project.name), Project.id)
-        .limit(MOST_CHOICES)
-    )
+    return Project.names_of_open(user).add_columns(Project.color).limit(MOST_CHOICES)
 
 
 def client_choices(session: Session, user: User, *, chosen: Client | None = None) -> list[Choice]:

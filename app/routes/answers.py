@@ -292,6 +292,7 @@ def register(app: Application) -> None:
         hours_minutes_seconds=clock.hours_minutes_seconds,
         day=day,
         full_day=full_day,
+        hours_minutes=clock.hours_minutes,
         time_of_day=time_of_day,
         weekday=weekday,
         month_name=month_name,

@@ -23,7 +23,7 @@ from app.models import TimeEntry, User
 from app.models.shared import LARGEST_ID
 from app.reports import attachments, projects
 from app.reports import time_entries as report
-from app.routes import access, answers
+from app.routes import access, answers, entering
 from app.services import history, subjects, time_entries
 
 blueprint = Blueprint("time_entries", __name__)
@@ -63,8 +63,9 @@ def as_csv() -> Response:
 
 @blueprint.get("/time-entries/new")
 def new() -> str:
-    user = access.user()
-    form = TimeEntryForm(data={"date": clock.local_date(clock.now(), user.zone)})
+    """Fields of the address stand there already, as a line was understood."""
+    form = TimeEntryForm(request.args if "time" in request.args or "description" in request.args else None)
+    form.date.data = form.date.data or clock.local_date(clock.now(), access.user().zone)
     return _entry_page(form, None)
 
 
@@ -77,12 +78,9 @@ def add() -> Response | tuple[str, int]:
             words = subject_words(request.form)
             when = read_time(form.time.data, form.date.data, user.zone)
             subject = subjects.resolve(db.session(), user, words, now)
-            if isinstance(when, Length):
-                span = time_entries.place(db.session(), user, form.date.data, when.seconds, now=now)
-            else:
-                span = time_entries.Span(when.start, when.end, user.zone)
+            span = entering.span_of(db.session(), user, when, form.date.data, now)
             entry = time_entries.add(db.session(), user, subject, span, now=now)
-            answers.say_undoable(_added(entry))
+            answers.say_undoable(entering.added(entry, user))
             return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
     except Refused as refused:
         db.session().rollback()
@@ -237,20 +235,6 @@ def _version_shown(entry: TimeEntry | None, as_it_is_now: TimeEntry | None) -> i
 
 def _attached(entry: TimeEntry) -> attachments.Attached:
     return attachments.attached(db.session(), access.user(), entry, most=attachments.FEW)
-
-
-def _added(entry: TimeEntry) -> str:
-    """Says what was understood, with its length: a slip of the keys shows at once."""
-    shown = answers.span_shown(entry, access.user())
-    words = {
-        "day": answers.day(entry.local_date),
-        "start": shown.start,
-        "end": shown.end,
-        "length": clock.hours_minutes(entry.seconds(entry.ended_at or entry.started_at)),
-    }
-    if shown.days_later:
-        return str(gettext("Added: %(day)s, %(start)s to %(end)s of the next day, %(length)s hours.", **words))
-    return str(gettext("Added: %(day)s, %(start)s to %(end)s, %(length)s hours.", **words))
 
 
 def _place() -> report.Place | None:

@@ -8,7 +8,7 @@ from app.errors import Refused
 from app.forms.time_entries import subject_words
 from app.models import TimeEntry
 from app.reports import projects
-from app.routes import access, answers
+from app.routes import access, answers, entering
 from app.services import subjects, timer
 
 blueprint = Blueprint("timer", __name__, url_prefix="/timer")
@@ -34,7 +34,7 @@ def start() -> Response | tuple[str, int]:
             "timer/show.html", running=answers.running(), projects=_choices(), problem=refused, typed=request.form
         )
         return page, refused.status
-    answers.say_undoable(_started(timer.start(db.session(), user, subject, single=_single())))
+    answers.say_undoable(entering.started(timer.start(db.session(), user, subject, single=_single())))
     return _back()
 
 
@@ -52,7 +52,7 @@ def stop() -> Response:
 @blueprint.post("/continue/<int:entry_id>")
 def continue_(entry_id: int) -> Response:
     former = TimeEntry.load(db.session(), access.user(), entry_id)
-    answers.say_undoable(_started(timer.continue_(db.session(), access.user(), former, single=_single())))
+    answers.say_undoable(entering.started(timer.continue_(db.session(), access.user(), former, single=_single())))
     return _back()
 
 
@@ -61,11 +61,6 @@ def discard(entry_id: int) -> Response:
     timer.discard(db.session(), access.user(), entry_id)
     answers.say_undoable(gettext("The timer is discarded."))
     return _back()
-
-
-def _started(entry: TimeEntry) -> str:
-    what = entry.description or (entry.project.name if entry.project else "")
-    return str(gettext("Started: %(what)s", what=what[:80]) if what else gettext("The timer runs."))
 
 
 def _single() -> bool:

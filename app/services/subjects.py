@@ -12,6 +12,8 @@ from app.models.shared import LARGEST_ID
 from app.models.subject import Subject, Words
 from app.services import catalogue
 
+MOST_NAMES = 5000  # of projects that a line is held against
+
 
 def resolve(session: Session, user: User, words: Words, now: datetime, *, former: TimeEntry | None = None) -> Subject:
     """Finds the project, and finds or makes task and tags.
@@ -24,6 +26,28 @@ def resolve(session: Session, user: User, words: Words, now: datetime, *, former
     task = _task(session, user, project, words.task, now) if project and words.task else None
     tags = catalogue.tags_named(session, user, words.tags, now)
     return Subject(words.description, project, task, tags, words.billable)
+
+
+def project_meant(session: Session, user: User, typed: str) -> Project | None:
+    """The open project a line means: by name or client/name in any case, or by how either begins. Raises Refused."""
+    if not typed:
+        return None
+    wanted = typed.casefold()
+    called = {
+        key: _called(name, client)
+        for key, name, client in session.execute(Project.names_of_open(user).limit(MOST_NAMES))
+    }
+    exact = [key for key, names in called.items() if wanted in names]
+    found = exact or [key for key, names in called.items() if any(name.startswith(wanted) for name in names)]
+    if not found:
+        raise Refused(_("There is no open project called %(name)s.", name=typed), "line")
+    if len(found) > 1:
+        raise Refused(_("Several projects are called %(name)s. Write client/project.", name=typed), "line")
+    return Project.load(session, user, found[0])
+
+
+def _called(name: str, client: str | None) -> tuple[str, ...]:
+    return (name.casefold(), f"{client}/{name}".casefold()) if client else (name.casefold(),)
 
 
 def _project(session: Session, user: User, typed: str, former: TimeEntry | None) -> Project | None:

@@ -27,6 +27,7 @@ PAGES = (
     "/time-entries",
     "/time-entries?range=all",
     "/time-entries/new",
+    "/line?line=fix%20@x%20%23bug%209-10:30",
     "/time-entries/1",
     "/timer",
     "/projects",

@@ -306,6 +306,105 @@
   const nameOf = (stop) =>
     [stop.tagName, stop.name, stop.getAttribute("href"), stop.form?.getAttribute("action"), stop.form?.elements.entry?.value].join(" ");
 
+  // One line for anything: what it is taken for, and what it may go on with, while it is typed. In a dialog, `n` opens it.
+  application.register("line", class extends Controller {
+    static targets = ["field", "list", "understood"];
+    static values = { understood: String, completions: String };
+
+    connect() {
+      if (this.element.tagName !== "DIALOG") return;
+      this.open = (event) => { if (event.target.closest?.("[data-line-open]")) this.show(event); };
+      this.key = (event) => { if (event.key === "n" && isForPage(event)) this.show(event); };
+      this.outside = (event) => { if (event.target === this.element) this.element.close(); };
+      document.addEventListener("click", this.open);
+      document.addEventListener("keydown", this.key);
+      this.element.addEventListener("click", this.outside);
+    }
+
+    disconnect() {
+      document.removeEventListener("click", this.open);
+      document.removeEventListener("keydown", this.key);
+    }
+
+    show(event) {
+      event.preventDefault();
+      if (!this.element.open) this.element.showModal();
+      this.fieldTarget.focus();
+    }
+
+    async typed() {
+      this.asking?.abort();
+      this.asking = new AbortController();
+      const line = this.fieldTarget.value;
+      const asked = new URLSearchParams({ line, caret: this.fieldTarget.selectionStart });
+      const ask = (address) => fetch(`${address}?${asked}`, { headers: { "X-Background": "1" }, signal: this.asking.signal });
+      try {
+        const answers = await Promise.all([ask(this.understoodValue), ask(this.completionsValue)]);
+        if (answers.some((answer) => !answer.ok || answer.redirected)) return;
+        this.understoodTarget.innerHTML = await answers[0].text(); // ours, and escaped there
+        this.offer(await answers[1].json());
+      } catch {
+        // Typed on meanwhile, or the server is away: the line itself is all that is needed.
+      }
+    }
+
+    offer(found) {
+      this.found = found;
+      this.chosen = -1;
+      this.listTarget.replaceChildren(...found.map((one, place) => this.option(one, place)));
+      this.listTarget.hidden = !found.length;
+      this.fieldTarget.setAttribute("aria-expanded", String(found.length > 0));
+      this.fieldTarget.removeAttribute("aria-activedescendant");
+    }
+
+    option(one, place) {
+      const item = document.createElement("li");
+      item.role = "option";
+      item.id = `${this.listTarget.id}-${place}`;
+      item.textContent = one.shown;
+      const more = document.createElement("small");
+      more.textContent = one.more;
+      item.append(more);
+      item.addEventListener("mousedown", (event) => { event.preventDefault(); this.take(place); });
+      return item;
+    }
+
+    pressed(event) {
+      const moves = { ArrowDown: 1, ArrowUp: -1 };
+      if (event.isComposing || this.listTarget.hidden) return;
+      if (event.key in moves) this.choose(this.chosen + moves[event.key]);
+      else if ((event.key === "Enter" || event.key === "Tab") && this.chosen >= 0) this.take(this.chosen);
+      else if (event.key === "Escape") this.offer([]);
+      else return;
+      event.preventDefault();
+    }
+
+    choose(place) {
+      const items = [...this.listTarget.children];
+      this.chosen = (place + items.length) % items.length;
+      items.forEach((item, number) => item.setAttribute("aria-selected", String(number === this.chosen)));
+      this.fieldTarget.setAttribute("aria-activedescendant", items[this.chosen].id);
+      items[this.chosen].scrollIntoView({ block: "nearest" });
+    }
+
+    take(place) {
+      const { start, end, text } = this.found[place];
+      this.fieldTarget.setRangeText(`${text} `, start, end, "end");
+      this.offer([]);
+      this.typed();
+    }
+
+    // What was taken wrongly is selected, to be typed anew.
+    mend({ currentTarget: chip }) {
+      this.fieldTarget.focus();
+      this.fieldTarget.setSelectionRange(Number(chip.dataset.start), Number(chip.dataset.end));
+    }
+  });
+
+  const isForPage = (event) =>
+    !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.altKey && !event.isComposing &&
+    !event.target.closest?.("input, textarea, select, [contenteditable], dialog[open]");
+
   // A refused form: the first field to mend has the focus.
   document.querySelector("[aria-invalid='true']")?.focus();
 
