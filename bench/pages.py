@@ -90,7 +90,7 @@ def pages(ground: Ground) -> list[Page]:
         Page("the trash", "/trash", 9, 90),
         Page("the timer", "/timer", 4, 16),
         Page("add time", "/time-entries/new", 4, 16),
-        Page("an entry", f"/time-entries/{ground.entry_id}", 7, 16),
+        Page("an entry", f"/time-entries/{ground.entry_id}", 7, 18),
         Page("pulse", "/pulse", 1, 0.1),
         Page("pulse, nothing new", "/pulse", 1, 0, {"If-None-Match": ground.etag}, 304),
         Page("CSV of 30 days", f"/time-entries.csv?{month}", 17, 750),
