@@ -14,6 +14,7 @@ from app.errors import Refused
 from app.forms import spans
 from app.forms.base import BaseForm, name_field, one_line, trimmed
 from app.models import TimeEntry
+from app.models.shared import LARGEST_ID
 from app.models.subject import Words
 from app.models.time_entry import DESCRIPTION_LENGTH
 
@@ -154,6 +155,16 @@ def _choice(values: list[str]) -> bool | None:
     if word in _YES:
         return True
     return False if word in _NO else None
+
+
+def read_id(asked: MultiDict[str, str], name: str) -> int | None:
+    """The id of a record from the address; nonsense is none."""
+    found = asked.get(name, type=int)
+    return found if found is not None and 0 < found <= LARGEST_ID else None
+
+
+def read_choice(asked: MultiDict[str, str], name: str) -> bool | None:
+    return _choice([asked[name]]) if name in asked else None
 
 
 @dataclass(frozen=True)

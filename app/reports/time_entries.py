@@ -1,7 +1,7 @@
 """A range of a person's time: totals of all of it, its entries page by page, and the same as rows of a file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -11,18 +11,48 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.db import seconds_between
-from app.models import TimeEntry, User
+from app.models import Project, Tag, TimeEntry, User
 
 PAGE = 100
 BATCH = 1000
 
 
 @dataclass(frozen=True)
+class Filter:
+    """What is wanted of a range; None and no text leave all of it. `text` stands in the description, in any case."""
+
+    project_id: int | None = None
+    client_id: int | None = None
+    tag_id: int | None = None
+    billable: bool | None = None
+    running: bool | None = None
+    text: str = ""
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        if self.project_id is not None:
+            yield TimeEntry.project_id == self.project_id
+        if self.client_id is not None:
+            yield TimeEntry.project_id.in_(select(Project.id).where(Project.client_id == self.client_id))
+        if self.tag_id is not None:
+            yield TimeEntry.tags.any(Tag.id == self.tag_id)
+        if self.billable is not None:
+            yield TimeEntry.billable.is_(self.billable)
+        if self.running is not None:
+            yield TimeEntry.ended_at.is_(None) if self.running else TimeEntry.ended_at.is_not(None)
+        if self.text:
+            yield func.lower(TimeEntry.description).contains(self.text.lower(), autoescape=True)
+
+
+EVERYTHING = Filter()
+
+
+@dataclass(frozen=True)
 class Range:
-    """Days from `first` to `last`, both included, by the local date of each entry; None is open."""
+    """Days from `first` to `last`, both included, by the local date of each entry; None is open. Of these, `wanted`."""
 
     first: date | None = None
     last: date | None = None
+    wanted: Filter = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -67,7 +97,7 @@ def time_list(session: Session, user: User, shown: Range, *, now: datetime, afte
     entries = _page(session, user, shown, after)
     further = entries[PAGE:]
     entries = entries[:PAGE]
-    sums = _sums_by_day(session, user, entries, now)
+    sums = _sums_by_day(session, user, shown, entries, now)
     days: dict[date, Day] = {}
     for entry in entries:
         days.setdefault(entry.local_date, Day(entry.local_date, sums[entry.local_date])).entries.append(entry)
@@ -79,7 +109,8 @@ def time_list(session: Session, user: User, shown: Range, *, now: datetime, afte
 def sums_by_day(session: Session, user: User, shown: Range, *, now: datetime) -> dict[date, int]:
     """Seconds by local date, for days that have any."""
     asked = {"user_id": user.id, "first": shown.first or date.min, "last": shown.last or date.max, "now": now}
-    return {day: int(seconds) for day, seconds in session.execute(_sums(), asked)}
+    sums = _sums().where(*shown.wanted.conditions()) if shown.wanted != EVERYTHING else _sums()
+    return {day: int(seconds) for day, seconds in session.execute(sums, asked)}
 
 
 def rows(session: Session, user: User, shown: Range) -> Iterator[TimeEntry]:
@@ -112,6 +143,7 @@ def _in_range(user: User, shown: Range) -> list[ColumnElement[bool]]:
         TimeEntry.user_id == user.id,
         TimeEntry.deleted_at.is_(None),
         TimeEntry.local_date.between(shown.first or date.min, shown.last or date.max),
+        *shown.wanted.conditions(),
     ]
 
 
@@ -124,7 +156,7 @@ def _totals(session: Session, mine: list[ColumnElement[bool]], now: datetime) ->
 
 
 def _page(session: Session, user: User, shown: Range, after: Place | None) -> list[TimeEntry]:
-    earlier = Range(shown.first, min(shown.last or date.max, after.day)) if after else shown
+    earlier = replace(shown, last=min(shown.last or date.max, after.day)) if after else shown
     ordered = _entries(user, earlier).order_by(
         TimeEntry.local_date.desc(), TimeEntry.started_at.desc(), TimeEntry.id.desc()
     )
@@ -134,7 +166,7 @@ def _page(session: Session, user: User, shown: Range, after: Place | None) -> li
 
 
 def _batch(session: Session, user: User, shown: Range, after: Place | None) -> list[TimeEntry]:
-    later = Range(max(shown.first or date.min, after.day), shown.last) if after else shown
+    later = replace(shown, first=max(shown.first or date.min, after.day)) if after else shown
     ordered = _entries(user, later).order_by(TimeEntry.local_date, TimeEntry.started_at, TimeEntry.id)
     if after is not None:
         ordered = ordered.where(_after(after))
@@ -161,8 +193,10 @@ def _after(place: Place) -> ColumnElement[bool]:
     return or_(day > place.day, later)
 
 
-def _sums_by_day(session: Session, user: User, entries: list[TimeEntry], now: datetime) -> dict[date, int]:
+def _sums_by_day(
+    session: Session, user: User, shown: Range, entries: list[TimeEntry], now: datetime
+) -> dict[date, int]:
     if not entries:
         return {}
     days = [entry.local_date for entry in entries]
-    return sums_by_day(session, user, Range(min(days), max(days)), now=now)
+    return sums_by_day(session, user, replace(shown, first=min(days), last=max(days)), now=now)

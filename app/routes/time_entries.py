@@ -1,6 +1,7 @@
 """The list of a person's time, its file, and entries mended by hand."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,12 @@ from flask_babel import gettext
 from app import clock, db
 from app.documents.time_entries_csv import csv_lines
 from app.errors import Conflict, NotFound, Refused
+from app.forms.base import one_line
 from app.forms.time_entries import (
     Length,
     TimeEntryForm,
+    read_choice,
+    read_id,
     read_range,
     read_start,
     read_time,
@@ -28,16 +32,25 @@ from app.services import history, subjects, time_entries
 
 blueprint = Blueprint("time_entries", __name__)
 
+RANGE = ("range", "from", "to")
+FILTER = ("project", "client", "tag", "billable", "running", "text")
+LONGEST_TEXT = 200
+
 
 @blueprint.get("/time-entries")
 def index() -> str | tuple[str, int]:
     user, now = access.user(), clock.now()
     chosen = read_range(request.args, clock.local_date(now, user.zone), user.week_start)
-    shown = report.time_list(db.session(), user, report.Range(chosen.first, chosen.last), now=now, after=_place())
+    wanted = _wanted()
+    asked_for = report.Range(chosen.first, chosen.last, wanted)
+    shown = report.time_list(db.session(), user, asked_for, now=now, after=_place())
     page = render_template(
         "time_entries/index.html",
         shown=shown,
         chosen=chosen,
+        filtering=_filtering(wanted),
+        filters={name: value for name, value in _asked().items() if name in FILTER},
+        ranged={name: value for name, value in _asked().items() if name in RANGE},
         next_page=_next_page(shown.next),
         as_csv=url_for("time_entries.as_csv", **_asked()),
     )
@@ -52,10 +65,11 @@ def as_csv() -> Response:
     if chosen.problem:
         raise Refused(chosen.problem)
     engine = db.application().engine
+    shown = report.Range(chosen.first, chosen.last, _wanted())
 
     def lines() -> Iterator[str]:
         with db.reading(engine) as own:
-            yield from csv_lines(report.rows(own, user, report.Range(chosen.first, chosen.last)))
+            yield from csv_lines(report.rows(own, user, shown))
 
     name = f"time-entries_{chosen.first or 'all'}_{chosen.last or 'all'}.csv"
     return Response(lines(), mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
@@ -255,5 +269,37 @@ def _next_page(place: report.Place | None) -> str | None:
 
 
 def _asked() -> dict[str, Any]:
-    """The range as it was asked for, to ask for the same again."""
-    return {name: request.args[name] for name in ("range", "from", "to") if name in request.args}
+    """Range and filter as they were asked for, to ask for the same again."""
+    return {name: request.args[name] for name in (*RANGE, *FILTER) if request.args.get(name)}
+
+
+def _wanted() -> report.Filter:
+    asked = request.args
+    return report.Filter(
+        project_id=read_id(asked, "project"),
+        client_id=read_id(asked, "client"),
+        tag_id=read_id(asked, "tag"),
+        billable=read_choice(asked, "billable"),
+        running=read_choice(asked, "running"),
+        text=one_line(asked.get("text"))[:LONGEST_TEXT],
+    )
+
+
+@dataclass(frozen=True)
+class Filtering:
+    """Ids and names that may be chosen, read only where somebody filters: each list costs a statement."""
+
+    projects: list[tuple[int, str]]
+    clients: list[tuple[int, str]]
+    tags: list[tuple[int, str]]
+
+
+def _filtering(wanted: report.Filter) -> Filtering | None:
+    if wanted == report.EVERYTHING and "filter" not in request.args:
+        return None
+    session, user = db.session(), access.user()
+    return Filtering(
+        projects=[(choice.id, choice.label) for choice in projects.choices(session, user)],
+        clients=[(choice.id, choice.label) for choice in projects.client_choices(session, user)],
+        tags=[(tag.id, tag.name) for tag in projects.tags(session, user)],
+    )

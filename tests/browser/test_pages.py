@@ -26,6 +26,7 @@ PAGES = (
     "/",
     "/time-entries",
     "/time-entries?range=all",
+    "/time-entries?range=all&filter=1&text=a",
     "/time-entries/new",
     "/line?line=fix%20@x%20%23bug%209-10:30",
     "/time-entries/1",

@@ -790,3 +790,75 @@ def test_an_administrator_reads_an_entry_with_its_owners_name_and_nothing_to_cha
 
 def test_a_strange_word_in_the_address_does_no_harm(as_owner: Browser) -> None:
     assert as_owner.get("/time-entries?endpoint=x&_external=1&range=all").status_code == 200
+
+
+@pytest.mark.engines
+class TestAFilter:
+    """Narrows the list, its totals, the sums of its days and its file alike."""
+
+    @pytest.fixture
+    def mixed(self, as_owner: Browser, session: Session, owner: User, project: Project) -> dict[str, int]:
+        """Four hours on one day: of each two properties once both, and once neither."""
+        acme = catalogue.save_client(session, owner, None, name="Acme", color=1, now=NOON)
+        other = catalogue.save_project(
+            session, owner, None, name="Other", client=acme, color=2, billable=True, now=NOON
+        )
+        (bug,) = catalogue.tags_named(session, owner, ("bug",), NOON)
+        hours = iter(range(2, 9))
+        subjects: dict[str, dict[str, Any]] = {
+            "Fix login": {"project_id": project.id, "billable": True, "tags": [bug]},
+            "fix 100% of it": {"project_id": other.id, "billable": False, "tags": [bug]},
+            "call": {"project_id": other.id, "billable": True, "tags": []},
+            "rest": {"project_id": None, "billable": False, "tags": []},
+        }
+        for description, more in subjects.items():
+            book(session, owner, NOON - next(hours) * HOUR, HOUR, description=description, **more)
+        return {"project": other.id, "client": acme.id, "tag": bug.id}
+
+    def shown(self, browser: Browser, **asked: Any) -> tuple[list[str], str]:
+        page = browser.get("/time-entries", query_string={"range": "today", **asked}).text
+        found = re.findall(r'<span class="description[^>]*>([^<]+)</span>', page)
+        sums = re.search(r'<div class="card-header sums">.*?<strong class="numbers">(\d+:\d\d)', page, re.DOTALL)
+        assert sums is not None
+        return found, sums[1]
+
+    @pytest.mark.parametrize(
+        ("asked", "wanted"),
+        [
+            ({"text": "FIX"}, ["Fix login", "fix 100% of it"]),
+            ({"text": "100%"}, ["fix 100% of it"]),
+            ({"text": "%"}, ["fix 100% of it"]),
+            ({"project": "project"}, ["fix 100% of it", "call"]),
+            ({"client": "client"}, ["fix 100% of it", "call"]),
+            ({"tag": "tag"}, ["Fix login", "fix 100% of it"]),
+            ({"tag": "tag", "client": "client"}, ["fix 100% of it"]),
+            ({"billable": "1"}, ["Fix login", "call"]),
+            ({"billable": "0", "text": "rest"}, ["rest"]),
+            ({"running": "1"}, []),
+            ({"running": "0"}, ["Fix login", "fix 100% of it", "call", "rest"]),
+            ({"project": "nonsense", "tag": HUGE, "client": "-1"}, ["Fix login", "fix 100% of it", "call", "rest"]),
+        ],
+    )
+    def test_shows_what_fits_and_sums_it(
+        self, as_owner: Browser, mixed: dict[str, int], asked: dict[str, str], wanted: list[str]
+    ) -> None:
+        query = {name: mixed.get(value, value) for name, value in asked.items()}
+
+        assert self.shown(as_owner, **query) == (wanted, f"{len(wanted)}:00")
+        lines = as_owner.get("/time-entries.csv", query_string={"range": "today", **query}).text
+        assert [row["Description"] for row in csv.DictReader(io.StringIO(lines.lstrip("\ufeff")))] == wanted[::-1]
+
+    def test_stays_while_the_range_changes(self, as_owner: Browser, mixed: dict[str, int]) -> None:
+        page = as_owner.get("/time-entries", query_string={"range": "today", "tag": mixed["tag"], "text": "fix"}).text
+
+        for address in re.findall(r'class="chip" href="([^"]+)"', page) + re.findall(r'href="([^"]+\.csv[^"]*)"', page):
+            assert f"tag={mixed['tag']}" in address
+            assert "text=fix" in address
+
+    def test_never_finds_somebody_elses_time(self, as_colleague: Browser, mixed: dict[str, int]) -> None:
+        assert self.shown(as_colleague, text="fix", project=mixed["project"]) == ([], "0:00")
+
+
+def test_a_list_costs_no_names_of_projects_unless_somebody_filters(as_owner: Browser) -> None:
+    assert "<select" not in as_owner.get("/time-entries").text
+    assert as_owner.get("/time-entries?filter=1").text.count("<select") == 5
