@@ -105,8 +105,8 @@ def verbs(browser: Browser, ground: Ground) -> list[Verb]:
         Verb(START, 6, hand.rest, hand.start),
         Verb(STOP, 6, hand.run, hand.stop),
         Verb("continue", 9, hand.rest, hand.go_on),
-        Verb("add", 5, hand.look, hand.add),
-        Verb("edit", 8, hand.look, hand.edit),
+        Verb("add", 6, hand.look, hand.add),
+        Verb("edit", 9, hand.look, hand.edit),
         Verb("delete", 7, hand.bring_back, hand.delete),
         Verb("undo", 10, hand.make_undoable, hand.undo),
     ]

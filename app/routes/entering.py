@@ -9,7 +9,7 @@ from app import clock
 from app.forms.time_entries import Length, Moments
 from app.models import TimeEntry, User
 from app.routes import answers
-from app.services import time_entries
+from app.services import overlaps, time_entries
 from app.services.time_entries import Span
 
 
@@ -32,6 +32,16 @@ def added(entry: TimeEntry, user: User) -> str:
     if shown.days_later:
         return str(gettext("Added: %(day)s, %(start)s to %(end)s of the next day, %(length)s hours.", **words))
     return str(gettext("Added: %(day)s, %(start)s to %(end)s, %(length)s hours.", **words))
+
+
+def warned(session: Session, entry: TimeEntry, user: User) -> str:
+    """A sentence where other time lies in the same hours, or nothing: what was entered stands either way."""
+    other = overlaps.first(session, user, entry)
+    if other is None:
+        return ""
+    shown = answers.span_shown(other, user)
+    words = {"what": other.description[:80] or gettext("No description"), "start": shown.start, "end": shown.end}
+    return " " + str(gettext("It overlaps with “%(what)s”, %(start)s to %(end)s.", **words))
 
 
 def started(entry: TimeEntry) -> str:

@@ -81,7 +81,8 @@ def _entered(line: Line) -> str:
         )
     day = line.day or clock.local_date(now, user.zone)
     span = entering.span_of(session, user, read_time(line.time, day, user.zone), day, now)
-    return entering.added(time_entries.add(session, user, subject, span, now=now), user)
+    made = time_entries.add(session, user, subject, span, now=now)
+    return entering.added(made, user) + entering.warned(session, made, user)
 
 
 def _page(typed: str, problem: Refused | None = None) -> str:

@@ -94,7 +94,7 @@ def add() -> Response | tuple[str, int]:
             subject = subjects.resolve(db.session(), user, words, now)
             span = entering.span_of(db.session(), user, when, form.date.data, now)
             entry = time_entries.add(db.session(), user, subject, span, now=now)
-            answers.say_undoable(entering.added(entry, user))
+            answers.say_undoable(entering.added(entry, user) + entering.warned(db.session(), entry, user))
             return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
     except Refused as refused:
         db.session().rollback()
@@ -126,7 +126,7 @@ def save(entry_id: int) -> Response | tuple[str, int]:
             _refuse_if_stopped_meanwhile(entry)
             subject = subjects.resolve(db.session(), user, subject_words(request.form), now, former=entry)
             time_entries.edit(db.session(), user, entry, subject, _new_span(form, entry, user), now=now)
-            answers.say_undoable(gettext("Saved."))
+            answers.say_undoable(gettext("Saved.") + entering.warned(db.session(), entry, user))
             return answers.back_to(request.form.get("next"), url_for("time_entries.index"))
     except Refused as refused:
         db.session().rollback()

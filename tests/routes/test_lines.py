@@ -64,6 +64,14 @@ def test_a_duration_on_another_day_follows_what_is_there(as_owner: Browser, sess
     assert entries(session)[1].local_date == date(2026, 11, 16)
 
 
+@pytest.mark.usefixtures("website")
+def test_what_lies_over_other_time_is_told(as_owner: Browser) -> None:
+    as_owner.post("/line", data={"line": "9-10 <plan>"})
+    as_owner.post("/line", data={"line": "9:30-11 call"})
+
+    assert "It overlaps with “&lt;plan&gt;”, 09:00 to 10:00." in as_owner.get("/time-entries").text
+
+
 def test_a_line_without_time_starts_the_timer(as_owner: Browser, session: Session, website: int) -> None:
     as_owner.post("/line", data={"line": "write offer @new"})
 
