@@ -1,10 +1,12 @@
 """An installation with eight people, whose server is killed again and again."""
 
 import io
+import os
 import random
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +18,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from app import db
 from app.config import Settings
-from app.models import Role, StoredFile, TimeEntry, User
+from app.models import Attachment, Client, Installation, Role, StoredFile, TimeEntry, User
 from app.services import doctor
-from tests.conftest import add_person
-from tests.crash.ledger import COLORS, Person
-from tests.crash.server import Server, running
+from app.services.doctor.files import AN_HOUR
+from app.storage.local import LocalStore
+from tests.conftest import NOON, add_person
+from tests.crash.ledger import COLORS, Found, Person, content_of
+from tests.crash.server import Server, Visit, running
+from tests.test_server import COMMAND
 
 WRITERS = 8
 End = Callable[[Server], None]  # what ends a life; whatever lives after it is killed
@@ -76,7 +81,9 @@ class House:
                     server.kill()
             for done in working:
                 done.result()
-        assert "Traceback" not in server.log.read_text(), server.log.read_text()
+        said = server.log.read_text()
+        assert "Traceback" not in said, said
+        assert "locked" not in said, said
         self.examine_file()
 
     def sign_in(self, port: int) -> None:
@@ -86,9 +93,37 @@ class House:
                 person.sign_in(port)
 
     def wake(self) -> None:
-        """A start after the last kill, and a look."""
+        """A start after the last kill, and a look, before and after what the kills left is swept up."""
         with running(self.environment, self.log) as server:
             self.examine(server.port)
+            self.sweep(server.port)
+            self.examine(server.port)
+
+    def sweep(self, port: int) -> None:
+        """What no row names and is older than an hour goes to quarantine, and nothing else does."""
+        with self.people[0].visit(port) as visit:
+            assert self.people[0].does(visit, "attach")[0] == 303  # where no file is known nothing is swept
+        uploads, quarantine = self.settings.upload_folder, self.settings.data_dir / "quarantine"
+        for name in ("old", "young"):
+            (uploads / "attachments").mkdir(parents=True, exist_ok=True)
+            (uploads / "attachments" / f"att_{name}").write_bytes(b"left by a kill")
+        before, named = _files_in(uploads), self._named_files()
+        for key in before - {"attachments/att_young"}:
+            _make_old(uploads / key)
+
+        doctor_fixes(self.environment)
+
+        gone = before - named - {"attachments/att_young"}
+        assert _files_in(uploads) == before - gone
+        swept = {path.relative_to(quarantine).as_posix().partition("/")[2] for path in quarantine.rglob("*")}
+        assert swept >= gone
+
+    def _named_files(self) -> set[str]:
+        engine = db.make_engine(self.settings)
+        with db.reading(engine) as session:
+            found = {row.key for row in session.scalars(select(StoredFile))}
+        engine.dispose()
+        return found
 
     def examine_file(self) -> None:
         """The database's own check of what lies there, on a copy: the next start finds all as the kill left it."""
@@ -120,24 +155,95 @@ class House:
 
     def _examine_files(self, session: Session) -> None:
         """No row names a missing file, and none a cut-off one; files without a row may lie there."""
-        kept = {row.name: row for row in session.scalars(select(StoredFile))}
-        for name, row in kept.items():
-            data = (self.settings.upload_folder / "avatars" / name).read_bytes()
-            assert (row.size, row.sha256) == (len(data), sha256(data).hexdigest()), name
-        named = session.scalars(select(User.avatar_filename).where(User.avatar_filename.is_not(None))).all()
-        assert set(named) == set(kept)
+        kept = {row.key: row for row in session.scalars(select(StoredFile))}
+        store = LocalStore(self.settings.upload_folder)
+        for key, row in kept.items():
+            with store.open(key) as stream:
+                data = stream.read()
+            assert (row.size, row.sha256) == (len(data), sha256(data).hexdigest()), key
+            if key.startswith("attachments/"):
+                assert data == content_of(row.original_name), key
+        assert _named_by_others(session) == sorted(kept)
 
     def _examine(self, session: Session, person: Person, port: int) -> None:
         user = session.scalars(select(User).where(User.username == person.name)).one()
-        rows = list(session.scalars(select(TimeEntry).where(TimeEntry.user_id == user.id).order_by(TimeEntry.id)))
-        file = session.scalar(select(StoredFile).where(StoredFile.name == user.avatar_filename))
-        person.compare(rows, file.original_name if file else None)
+        rows = session.scalars(select(TimeEntry).where(TimeEntry.user_id == user.id).order_by(TimeEntry.id)).all()
+        face = _of_name(session, user.avatar_filename)
+        logo = _of_name(session, Installation.this(session).logo_filename) if person.is_admin else None
+        attached = session.scalars(_ATTACHED.where(Attachment.client_id == person.client)).all()
+        person.compare(
+            Found(
+                rows=list(rows),
+                picture=face.original_name if face else None,
+                attachments={each.name: each.deleted_at is not None for each in attached},
+                logo=logo.original_name if logo else None,
+            )
+        )
         with person.visit(port) as visit:
             status, page = visit.get("/profile/edit")
             assert status == 200  # the sign-in was acknowledged, too
-            if file is not None:
-                assert f'src="/uploads/avatars/{file.name}"' in page.decode()
-                assert _color(visit.get(f"/uploads/avatars/{file.name}")) == re.split(r"[-.]", file.original_name)[1]
+            if face is not None:
+                assert f'src="/uploads/avatars/{face.name}"' in page.decode()
+                assert _color(visit.get(f"/uploads/avatars/{face.name}")) == _color_in(face.original_name)
+            if logo is not None:
+                assert f'src="/uploads/logos/{logo.name}"' in page.decode()
+                assert _color(visit.get(f"/uploads/logos/{logo.name}")) == _color_in(logo.original_name)
+            for each in [each for each in attached if each.deleted_at is None][-2:]:
+                _examine_served(visit, each)
+
+
+_ATTACHED = (
+    select(Attachment).options(joinedload(Attachment.file), joinedload(Attachment.thumbnail)).order_by(Attachment.id)
+)
+
+
+def _named_by_others(session: Session) -> list[str]:
+    """The keys of all files that people, attachments and the installation name, each as often as it is named."""
+    faces = session.scalars(select(User.avatar_filename).where(User.avatar_filename.is_not(None)))
+    attached = session.scalars(_ATTACHED).all()
+    files = [file for each in attached for file in (each.file, each.thumbnail) if file is not None]
+    logo = Installation.this(session).logo_filename
+    logos = [f"logos/{logo}"] if logo else []
+    return sorted([*(f"avatars/{face}" for face in faces), *(file.key for file in files), *logos])
+
+
+def _of_name(session: Session, name: str | None) -> StoredFile | None:
+    return session.scalar(select(StoredFile).where(StoredFile.name == name))
+
+
+def _examine_served(visit: Visit, attachment: Attachment) -> None:
+    """Byte for byte, and the small picture of a picture."""
+    name = attachment.name
+    assert visit.get(f"/attachments/{attachment.id}/{name}") == (200, content_of(name))
+    if attachment.thumbnail is not None:
+        assert _color(visit.get(f"/attachments/{attachment.id}/thumbnail")) == _color_in(name)
+
+
+def doctor_fixes(environment: dict[str, str]) -> None:
+    """`timetracker doctor --fix`, which finds no error after that."""
+    done = subprocess.run(
+        [COMMAND, "doctor", "--fix"],
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, "not mended" in done.stderr) == (0, False), done.stdout + done.stderr
+
+
+def _files_in(uploads: Path) -> set[str]:
+    """In folders of a kind; the marker is nobody's file."""
+    return {path.relative_to(uploads).as_posix() for path in uploads.glob("*/*")}
+
+
+def _make_old(path: Path) -> None:
+    when = path.stat().st_mtime - 2 * AN_HOUR.total_seconds()
+    os.utime(path, (when, when))
+
+
+def _color_in(name: str) -> str:
+    return re.split(r"[-.]", name)[1]
 
 
 def _color(answer: tuple[int, bytes]) -> str:
@@ -145,18 +251,23 @@ def _color(answer: tuple[int, bytes]) -> str:
     status, data = answer
     assert status == 200
     with Image.open(io.BytesIO(data)) as opened:
-        found = opened.convert("RGB").getpixel((128, 128))
+        found = opened.convert("RGB").getpixel((opened.width // 2, opened.height // 2))
     assert isinstance(found, tuple)
     return min(COLORS, key=lambda color: sum((a - b) ** 2 for a, b in zip(COLORS[color], found, strict=True)))
 
 
 @pytest.fixture
 def house(settings: Settings, environment: dict[str, str], tmp_path: Path) -> House:
-    """Eight people, each with a browser of their own."""
+    """Eight people, each with a browser and a client of their own; the first one administers."""
     made = House(settings, environment, tmp_path, [Person(f"writer{number}") for number in range(WRITERS)])
     engine = db.make_engine(settings)
     with Session(engine) as session:
-        for person in made.people:
-            add_person(session, person.name, Role.MEMBER if person.name[-1] != "0" else Role.ADMIN)
+        for number, person in enumerate(made.people):
+            person.is_admin = number == 0
+            user = add_person(session, person.name, Role.ADMIN if person.is_admin else Role.MEMBER)
+            client = Client(name=person.name, created_by_id=user.id, created_at=NOON)
+            session.add(client)
+            session.commit()
+            person.client = client.id
     engine.dispose()
     return made

@@ -161,16 +161,16 @@ class Visit:
         body = urlencode({"csrf_token": self.token, **fields}).encode()
         return self._answer("POST", path, body, "application/x-www-form-urlencoded")
 
-    def upload(self, name: str, picture: bytes) -> tuple[int, bytes]:
+    def send(self, path: str, field: str, files: dict[str, bytes]) -> tuple[int, bytes]:
+        """A form with files by their names, all in one field."""
         mark = uuid4().hex
         part = f'--{mark}\r\nContent-Disposition: form-data; name="{{}}"{{}}\r\n\r\n'
-        body = (
-            (part.format("csrf_token", "") + self.token + "\r\n").encode()
-            + part.format("avatar", f'; filename="{name}"\r\nContent-Type: image/png').encode()
-            + picture
-            + f"\r\n--{mark}--\r\n".encode()
-        )
-        return self._answer("POST", "/profile/edit", body, f"multipart/form-data; boundary={mark}")
+        body = (part.format("csrf_token", "") + self.token + "\r\n").encode()
+        for name, content in files.items():
+            kind = f'; filename="{name}"\r\nContent-Type: application/octet-stream'
+            body += part.format(field, kind).encode() + content + b"\r\n"
+        body += f"--{mark}--\r\n".encode()
+        return self._answer("POST", path, body, f"multipart/form-data; boundary={mark}")
 
     def sign_in(self, name: str) -> None:
         self.token = self.token_on("/login")
