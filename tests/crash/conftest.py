@@ -6,7 +6,6 @@ import random
 import re
 import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,14 +21,14 @@ from sqlalchemy.orm import Session, joinedload
 
 from app import db
 from app.config import Settings
-from app.models import Attachment, Client, Installation, Role, StoredFile, TimeEntry, User
+from app.models import Attachment, Client, Installation, Role, StoredFile, TimeEntry, User, WaitingRemoval
 from app.services import doctor
 from app.services.doctor.files import AN_HOUR
 from app.storage.local import LocalStore
 from tests.conftest import NOON, add_person
+from tests.crash import commands
 from tests.crash.ledger import COLORS, Found, Person, content_of
 from tests.crash.server import Server, Visit, running
-from tests.test_server import COMMAND
 
 WRITERS = 8
 End = Callable[[Server], None]  # what ends a life; whatever lives after it is killed
@@ -111,7 +110,8 @@ class House:
         for key in before - {"attachments/att_young"}:
             _make_old(uploads / key)
 
-        doctor_fixes(self.environment)
+        done = commands.run(self.environment, "doctor --fix")
+        assert (done.returncode, "not mended" in done.stderr) == (0, False), done.stdout + done.stderr
 
         gone = before - named - {"attachments/att_young"}
         assert _files_in(uploads) == before - gone
@@ -121,9 +121,10 @@ class House:
     def _named_files(self) -> set[str]:
         engine = db.make_engine(self.settings)
         with db.reading(engine) as session:
-            found = {row.key for row in session.scalars(select(StoredFile))}
+            named = {row.key for row in session.scalars(select(StoredFile))}
+            waiting = set(session.scalars(select(WaitingRemoval.key)))  # for the end of a backup
         engine.dispose()
-        return found
+        return named | waiting
 
     def examine_file(self) -> None:
         """The database's own check of what lies there, on a copy: the next start finds all as the kill left it."""
@@ -147,23 +148,11 @@ class House:
         engine = db.make_engine(self.settings)
         try:
             with Session(engine) as session:
-                self._examine_files(session)
+                examine_files(session, LocalStore(self.settings.upload_folder))
                 for person in self.people:
                     self._examine(session, person, port)
         finally:
             engine.dispose()
-
-    def _examine_files(self, session: Session) -> None:
-        """No row names a missing file, and none a cut-off one; files without a row may lie there."""
-        kept = {row.key: row for row in session.scalars(select(StoredFile))}
-        store = LocalStore(self.settings.upload_folder)
-        for key, row in kept.items():
-            with store.open(key) as stream:
-                data = stream.read()
-            assert (row.size, row.sha256) == (len(data), sha256(data).hexdigest()), key
-            if key.startswith("attachments/"):
-                assert data == content_of(row.original_name), key
-        assert _named_by_others(session) == sorted(kept)
 
     def _examine(self, session: Session, person: Person, port: int) -> None:
         user = session.scalars(select(User).where(User.username == person.name)).one()
@@ -171,6 +160,8 @@ class House:
         face = _of_name(session, user.avatar_filename)
         logo = _of_name(session, Installation.this(session).logo_filename) if person.is_admin else None
         attached = session.scalars(_ATTACHED.where(Attachment.client_id == person.client)).all()
+        for each in attached:
+            assert each.file.sha256 == sha256(content_of(each.name)).hexdigest(), each.name
         person.compare(
             Found(
                 rows=list(rows),
@@ -197,6 +188,16 @@ _ATTACHED = (
 )
 
 
+def examine_files(session: Session, store: LocalStore) -> None:
+    """No row names a missing file, and none a cut-off one; files without a row may lie there."""
+    kept = {row.key: row for row in session.scalars(select(StoredFile))}
+    for key, row in kept.items():
+        with store.open(key) as stream:
+            data = stream.read()
+        assert (row.size, row.sha256) == (len(data), sha256(data).hexdigest()), key
+    assert _named_by_others(session) == sorted(kept)
+
+
 def _named_by_others(session: Session) -> list[str]:
     """The keys of all files that people, attachments and the installation name, each as often as it is named."""
     faces = session.scalars(select(User.avatar_filename).where(User.avatar_filename.is_not(None)))
@@ -217,19 +218,6 @@ def _examine_served(visit: Visit, attachment: Attachment) -> None:
     assert visit.get(f"/attachments/{attachment.id}/{name}") == (200, content_of(name))
     if attachment.thumbnail is not None:
         assert _color(visit.get(f"/attachments/{attachment.id}/thumbnail")) == _color_in(name)
-
-
-def doctor_fixes(environment: dict[str, str]) -> None:
-    """`timetracker doctor --fix`, which finds no error after that."""
-    done = subprocess.run(
-        [COMMAND, "doctor", "--fix"],
-        env={"PATH": os.environ["PATH"]} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert (done.returncode, "not mended" in done.stderr) == (0, False), done.stdout + done.stderr
 
 
 def _files_in(uploads: Path) -> set[str]:

@@ -1,9 +1,7 @@
 """Killed during an upgrade or a rollback: the one schema or the other, whole; a second run completes it."""
 
-import os
 import random
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,10 +14,9 @@ from app.config import Settings
 from app.services import installation, schema
 from app.services.snapshots import files
 from app.storage import marker
-from tests.crash.server import strace
+from tests.crash.commands import kill, run
 from tests.services import old_databases
 from tests.services.old_databases import Rows
-from tests.test_server import COMMAND
 
 OLD, *_, NEW = schema.revisions()
 
@@ -51,11 +48,11 @@ def test_an_upgrade(old: Settings, engine: Engine, environment: dict[str, str], 
     chance, rows = random.Random(seed), old_databases.make(engine, OLD)
     engine.dispose()
     for _ in range(max(1, kills // 5)):
-        kill("migrate", environment, UPGRADE if old.sqlite_file else ON_A_SERVER, chance)
+        kill(environment, "migrate", UPGRADE if old.sqlite_file else ON_A_SERVER, chance)
 
         examine(old, engine, rows)
 
-    assert run("migrate", environment) == 0
+    assert run(environment, "migrate").returncode == 0
     assert revision(engine) == NEW
     examine(old, engine, rows)
 
@@ -67,35 +64,15 @@ def test_a_rollback(old: Settings, engine: Engine, environment: dict[str, str], 
     for _ in range(max(1, kills // 10)):
         schema.migrate(engine, old)
         engine.dispose()
-        kill("rollback --yes", environment, ROLLBACK if old.sqlite_file else ON_A_SERVER, chance)
+        kill(environment, "rollback --yes", ROLLBACK if old.sqlite_file else ON_A_SERVER, chance)
 
         examine(old, engine, rows)
 
     schema.migrate(engine, old)
     engine.dispose()
-    assert run("rollback --yes", environment) == 0
+    assert run(environment, "rollback --yes").returncode == 0
     assert revision(engine) == OLD
     examine(old, engine, rows)
-
-
-def kill(line: str, environment: dict[str, str], calls: dict[str, int], chance: random.Random) -> None:
-    """One that is through before its n-th call lives; that is a chance like another."""
-    call = chance.choice(list(calls))
-    run(line, environment, tuple(strace(call, f"signal=SIGKILL:when={chance.randint(1, calls[call])}")))
-
-
-def run(line: str, environment: dict[str, str], before: tuple[str, ...] = ()) -> int:
-    command = [*before, COMMAND, *line.split()]
-    done = subprocess.run(
-        command,
-        env={"PATH": os.environ["PATH"]} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode
 
 
 def examine(old: Settings, engine: Engine, rows: Rows) -> None:

@@ -28,15 +28,20 @@ FILES = 7  # three faces, two attachments, a thumbnail and a logo
 @pytest.fixture
 def company(app: Application) -> Application:
     """An installation with people, faces, time, a file on a client, and a logo."""
-    demo.add(app.engine, PLAN, now=NOON)
-    with db.transaction(app.engine) as session:
+    add_company(app.engine, PLAN)
+    return app
+
+
+def add_company(engine: Engine, plan: demo.Plan) -> None:
+    """Into the store in use."""
+    demo.add(engine, plan, now=NOON)
+    with db.transaction(engine) as session:
         person, client = session.scalars(select(User)).first(), session.scalars(select(Client)).first()
         assert person is not None
         assert client is not None
         sent = [Sent(BytesIO(picture()), "plan.png"), Sent(BytesIO(b"%PDF-"), "receipt.pdf")]
         attachments.add(session, person, client, sent, quotas=Quotas(), now=NOON)
         logos.replace(session, person, BytesIO(picture()), "logo.png", NOON)
-    return app
 
 
 class Place:
