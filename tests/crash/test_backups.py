@@ -34,7 +34,7 @@ PLANS = (
 )
 
 # What a command does on SQLite and how often at most.
-CREATE = {"pwrite64": 20, "write": 24, "fdatasync": 7, "fsync": 5, "rename": 1, "fcntl": 68, "unlink": 4}
+CREATE = {"pwrite64": 20, "write": 24, "fsync": 5, "rename": 1, "unlink": 4}
 RESTORE = {"pwrite64": 240, "write": 32, "fdatasync": 8, "fsync": 20, "rename": 9, "fcntl": 108, "unlink": 6}
 DRILL = {"pwrite64": 478, "fdatasync": 20, "fsync": 19, "rename": 6, "mkdir": 6, "unlinkat": 12, "rmdir": 1}
 ON_A_SERVER = {"sendto": 250, "recvfrom": 250, "fsync": 20, "rename": 9}
