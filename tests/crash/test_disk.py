@@ -1,5 +1,6 @@
 """A disk that is full or read-only, files that cannot be opened: clear answers, and all is well without a restart."""
 
+import os
 import re
 import resource
 import shutil
@@ -12,26 +13,32 @@ from pathlib import Path
 
 import pytest
 
+from app.storage.durable import TEMPORARY_PREFIX
 from tests.conftest import PASSWORD
+from tests.crash.commands import run
 from tests.crash.conftest import House
-from tests.crash.ledger import Person
-from tests.crash.server import Server, Visit, injected, running
+from tests.crash.ledger import LARGE, Person
+from tests.crash.server import Server, Visit, injected, running, strace
 
 PAGES = ("/", "/time-entries", "/time-entries.csv", "/projects", "/profile", "/timer")
 WRITING = "pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,unlink,mkdir"
 ALONE = ("unshare", "--map-root-user", "--mount")
-ON_A_SMALL_DISK = 'mount -t tmpfs -o size=8m none "$DATA_DIR" && cp -a "$DATA_DIR.seed/." "$DATA_DIR" && exec "$0" "$@"'
+SOMEBODY = 12345
+LITTLE = 2 * 2**20  # bytes
+ON_A_SMALL_DISK = (
+    'mount -t tmpfs -o size=40m none "$DATA_DIR" && cp -a "$DATA_DIR.seed/." "$DATA_DIR" && exec "$0" "$@"'
+)
 
 
 @pytest.fixture
 def person(house: House) -> Person:
-    """Somebody who has a picture, whose timer runs and whose "last seen" is due to be written."""
+    """An administrator with a picture, an attachment and a logo, whose timer runs and whose "last seen" is due."""
     owner = house.people[0]
     with running(house.environment, house.log) as server:
         house.sign_in(server.port)
         with owner.visit(server.port) as visit:
-            assert owner.does(visit, "upload")[0] == 303
-            assert owner.does(visit, "start")[0] == 303
+            for verb in ("upload", "attach", "logo", "start"):
+                assert owner.does(visit, verb)[0] == 303
     make_last_seen_due(house)
     return owner
 
@@ -44,7 +51,8 @@ def make_last_seen_due(house: House) -> None:
 
 def test_a_full_disk(house: House, person: Person) -> None:
     with on_a_small_disk(house) as server, person.visit(server.port) as visit:
-        ballast = Path(f"/proc/{server.worker}/root{house.settings.data_dir}/ballast")
+        data = Path(f"/proc/{server.worker}/root{house.settings.data_dir}")
+        ballast = data / "ballast"
         fill(ballast)
 
         assert_all_can_be_read(visit)
@@ -52,9 +60,18 @@ def test_a_full_disk(house: House, person: Person) -> None:
         assert_nothing_can_be_written(person, visit)
         assert_all_can_be_read(visit)
         assert picture_of(visit) == before
+        inside = ("nsenter", "--target", str(server.worker), "--user", "--mount")
+        assert_no_backup(house, r"The disk that holds \S+ is full: make room", before=inside)
+        assert left_of_backups(data) + halves(data) == []
+
+        with ballast.open("r+b") as filled:
+            filled.truncate(filled.seek(0, os.SEEK_END) - LITTLE)
+        assert_no_backup(house, r"No backup was made: it may need \d+ MiB, and \d MiB are free", before=inside)
+        assert left_of_backups(data) + halves(data) == []
 
         ballast.unlink()
         assert_it_works_again(person, visit)
+        assert run(house.environment, "backup create", before=inside).returncode == 0
     assert '"last seen" could not be written' in server.log.read_text()
 
 
@@ -68,11 +85,38 @@ def test_a_disk_that_takes_no_writes(house: House, person: Person, error: str) -
             assert_nothing_can_be_written(person, visit)
             assert_all_can_be_read(visit)
             assert picture_of(visit) == before
+        assert_no_backup(house, "cannot be used|cannot be written|mounted read-only", before=refusing(error))
+        assert left_of_backups(house.settings.data_dir) == []
 
         house.examine(server.port)
         assert_it_works_again(person, visit)
         house.examine(server.port)
     assert '"last seen" could not be written' in server.log.read_text()
+
+
+def test_folders_of_another_owner(house: House, person: Person) -> None:
+    """The database can be written: time goes on, files wait."""
+    folders = [house.settings.upload_folder / name for name in ("avatars", "attachments", "thumbnails", "logos")]
+    backups = house.settings.data_dir / "backups"
+    backups.mkdir()
+    refusable = without_privileges()
+    with running(house.environment, house.log, before=refusable) as server, person.visit(server.port) as visit:
+        for folder in (*folders, backups):
+            give_away(folder)
+        before = picture_of(visit)
+        assert_no_file_can_be_stored(person, visit)
+        assert person.does(visit, "start")[0] == 303
+        assert picture_of(visit) == before
+        assert_no_backup(house, r"No backup was made: \S+ cannot be written .Permission denied.", before=refusable)
+
+        assert left_of_backups(house.settings.data_dir) + halves(house.settings.data_dir) == []
+
+        for folder in (*folders, backups):
+            take_back(folder)
+        house.examine(server.port)
+        assert_it_works_again(person, visit)
+        house.examine(server.port)
+    assert run(house.environment, "backup create", before=refusable).returncode == 0
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["before any page was shown", "after all pages were shown"])
@@ -113,21 +157,75 @@ def assert_all_can_be_read(visit: Visit) -> None:
 
 
 def assert_nothing_can_be_written(person: Person, visit: Visit) -> None:
-    answers = [person.does(visit, verb) for verb in ("start", "stop", "enter", "upload")]
+    answers = [person.does(visit, verb) for verb in ("start", "stop", "enter", "delete")]
+    assert_no_file_can_be_stored(person, visit)
     with Visit(visit.connection.port) as stranger:
         stranger.token = stranger.token_on("/login")
         signing_in, page = stranger.post("/login", username="writer1", password=PASSWORD)
-    for status, text in [*answers, (signing_in, page.decode())]:
-        assert status == 503, text
-        assert "Not just now" in text
-        assert "othing was changed" in text
+    for answer in [*answers, (signing_in, page.decode())]:
+        assert_not_now(answer)
+
+
+def assert_no_file_can_be_stored(person: Person, visit: Visit) -> None:
+    """One that waits on the disk until it is stored fails before it is, and is answered alike."""
+    for verb in ("upload", "attach", "logo"):
+        assert_not_now(person.does(visit, verb))
+    status, page = visit.send(f"/clients/{person.client}/attachments", "files", {"large.bin": b"x" * LARGE})
+    assert_not_now((status, page.decode()))
+
+
+def assert_not_now(answer: tuple[int, str]) -> None:
+    status, text = answer
+    assert status == 503, text
+    assert "Not just now" in text
+    assert "othing was changed" in text
+
+
+def assert_no_backup(house: House, sentence: str, *, before: tuple[str, ...]) -> None:
+    done = run(house.environment, "backup create", before=before)
+    assert done.returncode > 0, done.stdout
+    assert re.search(sentence, done.stderr), done.stderr
+
+
+def left_of_backups(data: Path) -> list[Path]:
+    return list(data.glob("backups/*"))
+
+
+def halves(data: Path) -> list[Path]:
+    return list(data.rglob(f"{TEMPORARY_PREFIX}*"))
+
+
+def without_privileges() -> tuple[str, ...]:
+    """Before a command: root would be refused nothing otherwise."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed, and root is refused nothing")
+    return ("setpriv", "--bounding-set", "-dac_override", "--inh-caps", "-dac_override")
+
+
+def give_away(folder: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(folder, SOMEBODY, SOMEBODY)
+    else:
+        folder.chmod(0o555)
+
+
+def take_back(folder: Path) -> None:
+    os.chown(folder, os.geteuid(), os.getegid())
+    folder.chmod(0o755)
+
+
+def refusing(error: str) -> tuple[str, ...]:
+    return tuple(strace(WRITING, f"error={error}"))
 
 
 def assert_it_works_again(person: Person, visit: Visit) -> None:
     for verb in ("start", "stop", "enter", "start"):
         assert person.does(visit, verb)[0] == 303
     assert f"{len(person.acts) - 1}-red.png" in visit.get("/timer")[1].decode()
-    assert person.does(visit, "upload", "blue")[0] == 303
+    for verb in ("upload", "attach", "delete", "undelete", *(["logo"] if person.is_admin else [])):
+        assert person.does(visit, verb, "blue")[0] == 303
     assert_all_can_be_read(visit)
     with Visit(visit.connection.port) as machine:
         assert machine.get("/_ready")[0] == 200
