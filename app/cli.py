@@ -160,7 +160,7 @@ def adopt() -> None:
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def migrate_uploads(options: tuple[str, ...]) -> None:
-    """Copy the pictures of an older TimeTracker to the upload folder (--help tells its options)."""
+    """Copy the pictures and other files of an older TimeTracker to the upload folder (--help tells its options)."""
     status = relocate.main(
         options,
         default_upload_folder=lambda: config.load().upload_folder,
@@ -179,7 +179,7 @@ main.add_command(doctor_command)
 
 
 def _what_only_the_database_knows(tally: relocate.Tally) -> Sequence[str]:
-    missing = uploads.pictures_only_the_database_knows(config.load(), tally.to.parent)
+    missing = uploads.pictures_only_the_database_knows(config.load(), tally.upload_root)
     return relocate.about_database(missing, tally)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Moves the profile pictures of an older TimeTracker to the upload folder: docs/operate/moving-avatars.md.
+"""Moves pictures and other files of an older TimeTracker to the upload folder: docs/operate/moving-avatars.md.
 
 Runs on a bare Python. With TimeTracker's dependencies it also names pictures that only the database knows.
 """
@@ -30,7 +30,7 @@ def database(tally: relocate.Tally) -> Sequence[str]:
         settings = config.load()
     except config.InvalidSetting as error:
         return [f"The database was not consulted: {error}"]
-    return relocate.about_database(uploads.pictures_only_the_database_knows(settings, tally.to.parent), tally)
+    return relocate.about_database(uploads.pictures_only_the_database_knows(settings, tally.upload_root), tally)
 
 
 if __name__ == "__main__":

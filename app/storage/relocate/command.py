@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from app.storage.relocate.move import STREAM, Move, old_places, run
+from app.storage.relocate.kinds import KINDS, PICTURES, PICTURES_FOLDER, Kind
+from app.storage.relocate.move import STREAM, Move, old_places, places_in, run
 from app.storage.relocate.tally import Tally, report
 
 INTERRUPTED = "Stopped before the end. Nothing is lost; run it again to move the rest."
@@ -24,18 +25,20 @@ def main(
     """Parses `argv`, moves, prints; answers the exit status. Ends the process with 2 for a wrong usage.
 
     `default_upload_folder` is asked only without --to and may raise `ValueError` with a sentence. `after` is told
-    the tally and answers further lines for the report, which do not change the exit status.
+    the tally of a move that concerned pictures and answers further lines for the report, which do not change the exit
+    status.
     """
     _never_fail_to_print()
     words = parser(prog)
     options = words.parse_args(argv)
     move = _move(words, options, default_upload_folder)
     try:
-        tally = run(move, progress=_progress())
+        tally = run(move, progress=_progress(move.kind))
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)  # noqa: T201 - a command speaks
         return 1
-    print(report(tally, as_json=options.json, warnings=after(tally) if after else ()))  # noqa: T201 - a command speaks
+    warnings = after(tally) if after and PICTURES_FOLDER in move.kind.folders else ()
+    print(report(tally, as_json=options.json, warnings=warnings))  # noqa: T201 - a command speaks
     return tally.exit_status
 
 
@@ -43,19 +46,29 @@ def parser(prog: str | None = None) -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(
         prog=prog,
         allow_abbrev=False,
-        description="Copies the profile pictures of an older TimeTracker to the upload folder.",
-        epilog="Exit status: 0 every picture is at the new place, or there was none; 1 some are not, each is named; "
+        description="Copies the profile pictures, logos or attachments of an older TimeTracker to the upload folder.",
+        epilog="Exit status: 0 every file is at the new place, or there was none; 1 some are not, each is named; "
         "2 wrong usage.",
+    )
+    words.add_argument(
+        "--kind",
+        choices=KINDS,
+        default=PICTURES.name,
+        help="avatars go to avatars/, logos to logos/, attachments, receipts and images in texts to legacy/ "
+        "(default: avatars)",
     )
     words.add_argument(
         "--from",
         dest="old",
         metavar="FOLDER",
-        help="the old folder with the pictures, or - for a tar stream (default: the old places beside the code)",
+        help="the old folder (of avatars itself, of others also the uploads folder around it), or - for a tar stream "
+        "(default: the old places beside the code)",
     )
-    words.add_argument("--to", metavar="FOLDER", help="the upload folder; pictures go to its avatars/ (default: yours)")
+    words.add_argument(
+        "--to", metavar="FOLDER", help="the upload folder, with avatars/, logos/ and legacy/ (default: yours)"
+    )
     words.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
-    words.add_argument("--remove-old", action="store_true", help="remove each old picture after checking the new one")
+    words.add_argument("--remove-old", action="store_true", help="remove each old file after checking the new one")
     words.add_argument("--json", action="store_true", help="print the result as JSON")
     return words
 
@@ -66,19 +79,21 @@ def _move(words: argparse.ArgumentParser, options: argparse.Namespace, default: 
         words.error("--from and --to need a folder, but an empty name was given")
     if options.old == STREAM and options.remove_old:
         words.error("--remove-old needs a folder to remove from; a stream has none")
+    kind = KINDS[options.kind]
     return Move(
         upload_root=Path(options.to).absolute() if options.to else _default(words, default),
-        old=_old(options.old),
+        old=_old(options.old, kind),
         stream=_standard_input(words) if options.old == STREAM else None,
         dry_run=options.dry_run,
         remove_old=options.remove_old,
+        kind=kind,
     )
 
 
-def _old(option: str | None) -> tuple[Path, ...]:
+def _old(option: str | None, kind: Kind) -> tuple[Path, ...]:
     if option is None:
-        return tuple(old_places())
-    return () if option == STREAM else (Path(option).absolute(),)
+        return tuple(old_places(kind))
+    return () if option == STREAM else tuple(places_in(Path(option).absolute(), kind))
 
 
 def _default(words: argparse.ArgumentParser, default: Callable[[], Path]) -> Path:
@@ -94,7 +109,7 @@ def _standard_input(words: argparse.ArgumentParser) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _progress() -> Callable[[int, int | None], None]:
+def _progress(kind: Kind) -> Callable[[int, int | None], None]:
     if not sys.stderr.isatty():
         return lambda _done, _total: None
     last = -1.0
@@ -106,15 +121,15 @@ def _progress() -> Callable[[int, int | None], None]:
             sys.stderr.write("\r" + " " * 60 + "\r")
         elif now - last >= 0.1:
             last = now
-            sys.stderr.write(f"\r{_bar(done, total)}")
+            sys.stderr.write(f"\r{_bar(done, total, kind)}")
         sys.stderr.flush()
 
     return draw
 
 
-def _bar(done: int, total: int | None) -> str:
+def _bar(done: int, total: int | None, kind: Kind) -> str:
     if not total:
-        return f"{done} pictures"
+        return kind.count(done)
     filled = BAR * done // total
     return f"[{'#' * filled}{'-' * (BAR - filled)}] {done} of {total}"
 

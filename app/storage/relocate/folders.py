@@ -11,7 +11,7 @@ from typing import BinaryIO
 from app.storage.relocate.names import Parts
 
 CHUNK = 256 * 1024
-NOT_PICTURES = frozenset({".gitkeep", ".DS_Store", "Thumbs.db"})
+MARKS_OF_SYSTEMS = frozenset({".gitkeep", ".DS_Store", "Thumbs.db"})
 
 # A look must not touch the time of last access either; without the right to that, it is an ordinary look.
 _NO_ACCESS_TIME = getattr(os, "O_NOATIME", 0)
@@ -27,7 +27,7 @@ Mark = tuple[int, ...]
 
 
 class Unreadable(Exception):
-    """An old picture cannot be read to its end; the message says why."""
+    """An old file cannot be read to its end; the message says why."""
 
 
 class InTheWay(Exception):
@@ -36,15 +36,15 @@ class InTheWay(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """An entry of an old folder; `oddity` says why it is not a picture to move, and is empty for a file."""
+    """An entry of an old folder; `oddity` says why it is nothing to move, and is empty for a file."""
 
     parts: Parts
     oddity: str = ""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An old picture, opened. `chunks` can be read once; `mark` tells whether the file changed since."""
+class OldFile:
+    """An old file, opened. `chunks` can be read once; `mark` tells whether the file changed since."""
 
     parts: Parts
     mtime_ns: int
@@ -114,7 +114,7 @@ def walk(root: int) -> Iterator[Found]:
 
 
 @contextmanager
-def opened(root: int, parts: Parts) -> Iterator[Picture]:
+def opened(root: int, parts: Parts) -> Iterator[OldFile]:
     """The file `parts` below `root`. Raises `Unreadable`, and `FileNotFoundError` where it has gone meanwhile."""
     try:
         with beneath(root, parts[:-1]) as folder:
@@ -127,7 +127,7 @@ def opened(root: int, parts: Parts) -> Iterator[Picture]:
         raise Unreadable(str(error)) from error
     with file:
         status = os.fstat(file.fileno())
-        yield Picture(parts, status.st_mtime_ns, _chunks(file, mark_of(status)), mark_of(status))
+        yield OldFile(parts, status.st_mtime_ns, _chunks(file, mark_of(status)), mark_of(status))
 
 
 def chunks_of(file: BinaryIO) -> Iterator[bytes]:
@@ -174,7 +174,7 @@ def _mode(entry: os.DirEntry[str]) -> int:
 
 
 def _counts(name: str, mode: int) -> bool:
-    return not stat.S_ISDIR(mode) and name not in NOT_PICTURES
+    return not stat.S_ISDIR(mode) and name not in MARKS_OF_SYSTEMS
 
 
 def _chunks(file: BinaryIO, mark: Mark) -> Iterator[bytes]:

@@ -1,36 +1,44 @@
-"""Moves old profile pictures to the new place: from old folders or from a stream, without deleting unless told to."""
+"""Moves old files to the new place: from old folders or from a stream, without deleting unless told to."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from app.storage import AVATARS
-from app.storage.relocate import stream
-from app.storage.relocate.folders import Found, Picture, Unreadable, open_folder, opened, walk, why
-from app.storage.relocate.names import joined, shown
+from app.storage.relocate import journal, stream
+from app.storage.relocate.folders import Found, Unreadable, open_folder, opened, walk, why
+from app.storage.relocate.kinds import FOLDERS, OLD_NAMES, PICTURES, Folder, Kind
+from app.storage.relocate.names import joined, quoted, shown
 from app.storage.relocate.new_place import NewPlace, Placed
 from app.storage.relocate.rehearsal import Rehearsal
 from app.storage.relocate.removal import foresee, remove_old
+from app.storage.relocate.route import Route
 from app.storage.relocate.tally import STANDING, Item, Outcome, Place, Tally
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 STREAM = "-"
 
 Progress = Callable[[int, int | None], None]
+Moved = tuple[Path, NewPlace, list[Placed]]
+Removal = Callable[[Path, Sequence[Placed], NewPlace], tuple[int, list[str]]]
 
 
 @dataclass(frozen=True)
 class Move:
-    """What to move where. `stream`, where given, is read instead of the `old` folders."""
+    """What to move where. `stream`, where given, is read instead of the `old` folders.
+
+    Where a kind has several folders, the name of an old one tells which it is (see `places_in`).
+    """
 
     upload_root: Path
     old: tuple[Path, ...] = ()
     stream: BinaryIO | None = None
     dry_run: bool = False
     remove_old: bool = False
+    kind: Kind = PICTURES
 
 
 @dataclass
@@ -44,11 +52,20 @@ class _Course:
     removed: int = 0
 
 
-def old_places() -> list[Path]:
-    """Where the TimeTracker of old kept pictures beside its code, each real folder once."""
-    beside = Path("app/static/uploads") / AVATARS
-    candidates = [CHECKOUT / beside, Path("/app") / beside, Path("/") / beside]
+def old_places(kind: Kind = PICTURES) -> list[Path]:
+    """Where the TimeTracker of old kept such files, each real folder once."""
+    roots = (CHECKOUT, Path("/app"), Path("/"))
+    candidates = [root / place for folder in kind.folders for place in folder.places for root in roots]
     return list({os.path.realpath(path): path for path in reversed(candidates)}.values())[::-1]
+
+
+def places_in(given: Path, kind: Kind) -> list[Path]:
+    """The old folders meant by one that a person names: those in it, or itself."""
+    if not kind.itself and any(os.path.lexists(given / name) for name in OLD_NAMES):
+        return [given / folder.name for folder in kind.folders]
+    if len(kind.folders) == 1 or kind.having(given.name):
+        return [given]
+    return [given / folder.name for folder in kind.folders]
 
 
 def holds_pictures(folder: Path) -> bool:
@@ -63,41 +80,66 @@ def holds_pictures(folder: Path) -> bool:
 
 
 def run(move: Move, *, progress: Progress = lambda _done, _total: None) -> Tally:
-    """Does what `move` says and prints nothing. A picture that fails does not stop the others."""
+    """Does what `move` says and prints nothing. A file that fails does not stop the others."""
     course = _Course()
-    with (Rehearsal if move.dry_run else NewPlace)(move.upload_root) as new_place:
+    with _new_places(move) as new_places:
         if move.stream:
-            _from_stream(move.stream, new_place, course, progress)
-        moved = {old: _from_folder(old, new_place, course, progress) for old in move.old}
-        course.troubles += new_place.settle()
+            _from_stream(move.stream, Route(move.kind), new_places, course, progress)
+        moved: list[Moved] = []
+        for old in move.old:
+            new_place = new_places[move.kind.of(old)]
+            moved.append((old, new_place, _from_folder(old, new_place, course, progress)))
+        course.troubles += [trouble for new_place in new_places.values() for trouble in new_place.settle()]
         if move.remove_old:
-            _remove(moved, move, new_place, course)
+            _remove(moved, foresee if move.dry_run else remove_old, course)
     return Tally(
-        to=new_place.path,
+        to=move.upload_root / move.kind.to,
         places=tuple(course.places),
         items=tuple(course.items),
         troubles=tuple(course.troubles),
         notes=tuple(course.notes),
         removed=course.removed,
         dry_run=move.dry_run,
+        kind=move.kind,
     )
 
 
-def _from_stream(file: BinaryIO, new_place: NewPlace, course: _Course, progress: Progress) -> None:
+@contextmanager
+def _new_places(move: Move) -> Iterator[dict[Folder, NewPlace]]:
+    places = {
+        folder: (move.upload_root / folder.target, folder, move.kind.prefix(folder)) for folder in move.kind.folders
+    }
+    if move.dry_run:
+        needed: Counter[int] = Counter()
+        yield {folder: Rehearsal(*place, needed) for folder, place in places.items()}
+        return
+    with journal.kept(move.upload_root, [move.upload_root / folder.target for folder in FOLDERS]) as kept:
+        yield {folder: NewPlace(*place, kept) for folder, place in places.items()}
+
+
+def _from_stream(
+    file: BinaryIO, route: Route, new_places: Mapping[Folder, NewPlace], course: _Course, progress: Progress
+) -> None:
     course.places.append(Place(STREAM, found=True))
     try:
-        for done, entry in enumerate(stream.pictures(file), start=1):
-            course.items.append(_item(entry, new_place))
+        for done, entry in enumerate(stream.entries(file, route), start=1):
+            course.items.append(_item(entry, new_places))
             progress(done, None)
     except stream.CutOff as error:
         course.troubles.append(str(error))
+    if route.strays:
+        named = ", ".join(quoted(name) for name in sorted(route.strays))
+        course.notes.append(f"The stream also holds what lies in none of the old folders, and is left: {named}.")
     progress(len(course.items), len(course.items))
 
 
-def _item(entry: Picture | Found, new_place: NewPlace) -> Item:
+def _item(entry: stream.Entry, new_places: Mapping[Folder, NewPlace]) -> Item:
     if isinstance(entry, Found):
         return Item(joined(entry.parts), Outcome.LEFT, entry.oddity)
-    return new_place.place(entry).item
+    folder, old = entry
+    if isinstance(old, Found):
+        return Item(new_places[folder].name(old.parts), Outcome.LEFT, old.oddity)
+    return new_places[folder].item(new_places[folder].place(old))
 
 
 def _from_folder(old: Path, new_place: NewPlace, course: _Course, progress: Progress) -> list[Placed]:
@@ -140,7 +182,7 @@ def _each(root: int, new_place: NewPlace, course: _Course, progress: Progress) -
     for done, found in enumerate(entries, start=1):
         with suppress(FileNotFoundError):  # another run has moved and removed it meanwhile
             placed = _placed(root, found, new_place)
-            course.items.append(placed.item)
+            course.items.append(new_place.item(placed))
             if placed.outcome in STANDING:
                 yield placed
         progress(done, len(entries))
@@ -150,16 +192,16 @@ def _placed(root: int, found: Found, new_place: NewPlace) -> Placed:
     if found.oddity:
         return Placed(found.parts, Outcome.LEFT, found.oddity)
     try:
-        with opened(root, found.parts) as picture:
-            return new_place.place(picture)
+        with opened(root, found.parts) as old:
+            return new_place.place(old)
     except Unreadable as error:
         return Placed(found.parts, Outcome.LEFT, str(error))
 
 
-def _remove(moved: Mapping[Path, list[Placed]], move: Move, new_place: NewPlace, course: _Course) -> None:
-    for old, placed in moved.items():
+def _remove(moved: Iterable[Moved], remove: Removal, course: _Course) -> None:
+    for old, new_place, placed in moved:
         if not placed:
             continue
-        removed, troubles = (foresee if move.dry_run else remove_old)(old, placed, new_place)
+        removed, troubles = remove(old, placed, new_place)
         course.removed += removed
         course.troubles += troubles

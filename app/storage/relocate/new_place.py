@@ -1,26 +1,23 @@
-"""The folder `{upload root}/avatars`: takes a picture durably, under its old name, and never over another one.
+"""A folder below the upload root: takes old files durably, under their old names, and never over another one.
 
 A file is written under a hidden name, put on the disk, read back, and only then named: at any moment, what has a
-picture's name is the whole picture.
+file's name is the whole file.
 """
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
-from app.storage import AVATARS
 from app.storage.durable import make_folder
-from app.storage.relocate import journal
 from app.storage.relocate.folders import (
     InTheWay,
     Mark,
-    Picture,
+    OldFile,
     Unreadable,
     beneath,
     chunks_of,
@@ -28,6 +25,8 @@ from app.storage.relocate.folders import (
     open_folder,
     why,
 )
+from app.storage.relocate.journal import Journal
+from app.storage.relocate.kinds import Folder
 from app.storage.relocate.names import Parts, joined, shown
 from app.storage.relocate.publish import Comparison, Renamed, Verdict, compare, digest_of, publish
 from app.storage.relocate.tally import Item, Outcome
@@ -40,7 +39,7 @@ class Digest(Protocol):
 
 @dataclass
 class Reading:
-    """The bytes of a picture on their way, counted and hashed as they pass."""
+    """The bytes of a file on their way, counted and hashed as they pass."""
 
     chunks: Iterator[bytes]
     size: int = 0
@@ -59,7 +58,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Placed:
-    """A picture that was tried: what became of it, and what a removal of the old one has to look at again."""
+    """An old file that was tried: what became of it, and what a removal of the old one has to look at again."""
 
     parts: Parts
     outcome: Outcome
@@ -67,44 +66,37 @@ class Placed:
     digest: str = ""
     mark: Mark | None = None
 
-    @property
-    def item(self) -> Item:
-        return Item(joined(self.parts), self.outcome, self.reason)
-
 
 class NewPlace:
-    """`with NewPlace(upload_root) as new_place`: clears away what killed runs left, and at the end its own note."""
+    """The target of one old folder, `path`. `prefix` stands before a file's name where people read it."""
 
-    def __init__(self, upload_root: Path) -> None:
-        self.upload_root = upload_root
-        self.path = upload_root / AVATARS
-        self._run: journal.Run | None = None
+    def __init__(self, path: Path, folder: Folder, prefix: Parts, journal: Journal) -> None:
+        self.path = path
+        self.old_folder = folder
+        self._prefix = prefix
+        self._journal = journal
         self._changed: set[Parts] = set()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            avatars = None
-            with suppress(OSError, InTheWay):
-                avatars = stack.enter_context(self.folder(()))
-            journal.clear_dead_runs(self.upload_root, avatars)
-        return self
+    def name(self, parts: Parts) -> str:
+        return joined((*self._prefix, *parts))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._run:
-            journal.end(self._run)
+    def item(self, placed: Placed) -> Item:
+        return Item(self.name(placed.parts), placed.outcome, placed.reason)
 
-    def place(self, picture: Picture) -> Placed:
-        """Makes `picture` stand here, unless something else has its name."""
-        reading = Reading(picture.chunks)
+    def place(self, old: OldFile) -> Placed:
+        """Makes `old` stand here, unless something else has its name."""
+        if refusal := self.old_folder.refuses(old.parts):
+            return Placed(old.parts, Outcome.LEFT, refusal)
+        reading = Reading(old.chunks)
         try:
-            outcome, reason = self._try(picture, reading)
+            outcome, reason = self._try(old, reading)
         except Unreadable as error:
-            return Placed(picture.parts, Outcome.LEFT, str(error))
+            return Placed(old.parts, Outcome.LEFT, str(error))
         except InTheWay as error:
-            return Placed(picture.parts, Outcome.CONFLICT, str(error))
+            return Placed(old.parts, Outcome.CONFLICT, str(error))
         except OSError as error:
-            return Placed(picture.parts, Outcome.LEFT, f"the new place does not take it: {why(error)}")
-        return Placed(picture.parts, outcome, reason, reading.digest.hexdigest(), picture.mark)
+            return Placed(old.parts, Outcome.LEFT, f"the new place does not take it: {why(error)}")
+        return Placed(old.parts, outcome, reason, reading.digest.hexdigest(), old.mark)
 
     def settle(self) -> list[str]:
         """Puts the names given so far on the disk; answers a sentence for each folder where that failed."""
@@ -131,33 +123,34 @@ class NewPlace:
         except FileNotFoundError:
             return None
 
-    def _try(self, picture: Picture, reading: Reading) -> tuple[Outcome, str]:
-        standing = self.open(picture.parts)
+    def _try(self, old: OldFile, reading: Reading) -> tuple[Outcome, str]:
+        standing = self.open(old.parts)
         with closing(standing) if standing else nullcontext():
             comparison = compare(reading, standing)
             if comparison.verdict is Verdict.SAME:
                 return Outcome.ALREADY, ""
             if standing and comparison.verdict is Verdict.DIFFERENT:
                 return Outcome.CONFLICT, _difference(reading, standing)
-            return self._take(picture, reading, _whole(reading, comparison, standing)), ""
+            return self._take(old, reading, _whole(reading, comparison, standing)), ""
 
-    def _take(self, picture: Picture, reading: Reading, whole: Iterable[bytes]) -> Outcome:
-        self._run = self._run or self._begin()
-        with self.folder(picture.parts[:-1], make=True) as folder:
-            self._changed.add(picture.parts[:-1])
+    def _take(self, old: OldFile, reading: Reading, whole: Iterable[bytes]) -> Outcome:
+        temporary = self._begin()
+        with self.folder(old.parts[:-1], make=True) as folder:
+            self._changed.add(old.parts[:-1])
             try:
-                _write(folder, self._run.temporary, whole, reading, picture.mtime_ns)
-                renamed = publish(folder, self._run.temporary, picture.parts[-1])
+                _write(folder, temporary, whole, reading, old.mtime_ns)
+                renamed = publish(folder, temporary, old.parts[-1])
             finally:
                 with suppress(OSError):  # it has its name by now, or an error is on its way already
-                    os.unlink(self._run.temporary, dir_fd=folder)
+                    os.unlink(temporary, dir_fd=folder)
             if renamed is Renamed.DIFFERENT:
                 raise InTheWay("a different file of this name has just come there")
             return _OUTCOMES[renamed]
 
-    def _begin(self) -> journal.Run:
+    def _begin(self) -> str:
+        """The hidden name for what is not yet whole."""
         make_folder(self.path)
-        return journal.begin(self.upload_root)
+        return self._journal.run().temporary
 
     def _settled(self, parts: Parts) -> str:
         try:
@@ -179,7 +172,7 @@ def _standing(folder: int, name: str) -> BinaryIO:
 
 
 def _whole(reading: Reading, comparison: Comparison, standing: BinaryIO | None) -> Iterator[bytes]:
-    """The picture from its beginning. A stream is not read twice: what was compared already comes from `standing`."""
+    """The file from its beginning. A stream is not read twice: what was compared already comes from `standing`."""
     if standing:
         standing.seek(0)
         yield from _first(standing, comparison.matched)

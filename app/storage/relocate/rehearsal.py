@@ -4,43 +4,46 @@ import errno
 import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
 
-from app.storage.relocate.folders import InTheWay, Picture
+from app.storage.relocate.folders import InTheWay, OldFile
+from app.storage.relocate.journal import Journal
+from app.storage.relocate.kinds import Folder
 from app.storage.relocate.names import Parts, shown
 from app.storage.relocate.new_place import NewPlace, Reading
 from app.storage.relocate.tally import Outcome
 
 
 class Rehearsal(NewPlace):
-    """Takes pictures like a `NewPlace`, but only in its mind."""
+    """Takes files like a `NewPlace`, but only in its mind."""
 
-    def __init__(self, upload_root: Path) -> None:
-        super().__init__(upload_root)
+    def __init__(self, path: Path, folder: Folder, prefix: Parts, needed: Counter[int]) -> None:
+        """`needed` are the bytes to come on each disk, counted by all rehearsals together."""
+        super().__init__(path, folder, prefix, Journal(path))
         self._taken: dict[Parts, str] = {}
-        self._needed = 0
-
-    def __enter__(self) -> Self:
-        return self
+        self._needed = needed
+        self._disk = -1
 
     def settle(self) -> list[str]:
-        room = _room(_nearest(self.path))
-        if self._needed <= room:
+        """A sentence where the disk has no room for all that is to come; once for each disk."""
+        needed, room = self._needed.pop(self._disk, 0), _room(_nearest(self.path))
+        if needed <= room:
             return []
-        return [f"There is not enough room at {shown(self.path)}: {self._needed} bytes are needed, {room} are free."]
+        return [f"There is not enough room at {shown(self.path)}: {needed} bytes are needed, {room} are free."]
 
-    def _take(self, picture: Picture, reading: Reading, whole: Iterable[bytes]) -> Outcome:
+    def _take(self, old: OldFile, reading: Reading, whole: Iterable[bytes]) -> Outcome:
         for _ in whole:
             pass
         digest = reading.digest.hexdigest()
-        if picture.parts in self._taken:  # two old places may hold the same name
-            return self._again(picture.parts, digest)
-        self._check_writable(picture.parts[:-1])
-        self._taken[picture.parts] = digest
-        self._needed += reading.size
-        return self._first(picture.parts)
+        if old.parts in self._taken:  # two old places may hold the same name
+            return self._again(old.parts, digest)
+        self._check_writable(old.parts[:-1])
+        self._taken[old.parts] = digest
+        self._disk = _nearest(self.path).stat().st_dev
+        self._needed[self._disk] += reading.size
+        return self._first(old.parts)
 
     def _again(self, parts: Parts, digest: str) -> Outcome:
         if self._taken[parts] != digest:

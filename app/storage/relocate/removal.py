@@ -1,4 +1,4 @@
-"""Removes old pictures, each only after a fresh look at both: the new one whole on the disk, the old one unchanged."""
+"""Removes old files, each only after a fresh look at both: the new one whole on the disk, the old one unchanged."""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from app.storage.relocate.folders import InTheWay, beneath, mark_of, open_folder, why
-from app.storage.relocate.names import Parts, joined, quoted, shown
+from app.storage.relocate.names import Parts, quoted, shown
 from app.storage.relocate.new_place import NewPlace, Placed
 from app.storage.relocate.publish import digest_of
 
@@ -24,7 +24,7 @@ def remove_old(old: Path, placed: Sequence[Placed], new_place: NewPlace) -> tupl
             _settle(root, folder)
     finally:
         os.close(root)
-    return len(removed), [_sentence(parts, trouble) for parts, trouble in results if trouble]
+    return len(removed), [_sentence(new_place.name(parts), trouble) for parts, trouble in results if trouble]
 
 
 def foresee(old: Path, placed: Sequence[Placed], _new_place: NewPlace) -> tuple[int, list[str]]:
@@ -50,7 +50,7 @@ def _remove(root: int, placed: Placed, new_place: NewPlace) -> str | None:
             return "its folder is also the new one"
         os.fsync(there)
         if not _stands(placed, new_place):
-            return "the picture at the new place has changed"
+            return "the file at the new place has changed"
         try:
             if mark_of(os.stat(name, dir_fd=here, follow_symlinks=False)) != placed.mark:
                 return "it changed after it was copied"
@@ -74,5 +74,5 @@ def _settle(root: int, folder: Parts) -> None:
         os.fsync(here)
 
 
-def _sentence(parts: Parts, trouble: str) -> str:
-    return f"{quoted(joined(parts))} was not removed from the old folder: {trouble}."
+def _sentence(name: str, trouble: str) -> str:
+    return f"{quoted(name)} was not removed from the old folder: {trouble}."

@@ -1,7 +1,7 @@
-"""Pictures that arrive as a tar stream, the way `docker cp CONTAINER:FOLDER -` writes one.
+"""Old files that arrive as a tar stream, the way `docker cp CONTAINER:FOLDER -` writes one.
 
-Names in a stream are a stranger's words: an absolute one, `..`, a link or a device is named and left. The folder
-that wraps them (`avatars/`) is taken off; whatever the stream says about owners and rights is not looked at.
+Names in a stream are a stranger's words: an absolute one, `..`, a link or a device is named and left. What wraps them
+is taken off (`app.storage.relocate.route`); whatever the stream says about owners and rights is not looked at.
 """
 
 import tarfile
@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO, Self
 
-from app.storage.relocate.folders import CHUNK, NOT_PICTURES, Found, Picture, Unreadable
+from app.storage.relocate.folders import CHUNK, MARKS_OF_SYSTEMS, Found, OldFile, Unreadable
+from app.storage.relocate.kinds import Folder
 from app.storage.relocate.names import Parts
+from app.storage.relocate.route import Route
 
 _BROKEN = (tarfile.TarError, EOFError, OSError)
 
@@ -37,14 +39,20 @@ class _Member(tarfile.TarInfo):
 _END: type[Exception] = tarfile.EOFHeaderError  # type: ignore[attr-defined]
 
 
-def pictures(stream: BinaryIO) -> Iterator[Picture | Found]:
-    """What the stream holds, one at a time, each to be read before the next. Raises `CutOff` at the end."""
+Entry = Found | tuple[Folder, OldFile | Found]
+
+
+def entries(stream: BinaryIO, route: Route) -> Iterator[Entry]:
+    """What the stream holds, one at a time, each to be read before the next. Raises `CutOff` at the end.
+
+    With each comes the old folder it lies in, unless its name cannot be trusted to tell.
+    """
     first = stream.peek(1) if hasattr(stream, "peek") else b"?"
     if not first:
-        raise CutOff("The stream is empty: whatever should have sent the pictures sent nothing.")
+        raise CutOff(f"The stream is empty: whatever should have sent the {route.kind.many} sent nothing.")
     try:
         with _Stream.open(fileobj=stream, mode="r|*", tarinfo=_Member, errors="surrogateescape") as tar:
-            yield from _members(tar)
+            yield from _members(tar, route)
             if not tar.whole:
                 raise CutOff("The stream ended early; what came whole was taken.")
             _drain(stream)
@@ -52,16 +60,16 @@ def pictures(stream: BinaryIO) -> Iterator[Picture | Found]:
         raise CutOff(f"The stream is not a whole tar archive ({error}); what came whole was taken.") from error
 
 
-def _members(tar: _Stream) -> Iterator[Picture | Found]:
-    top: Parts | None = None
+def _members(tar: _Stream, route: Route) -> Iterator[Entry]:
     for member in tar:
         parts = _parts(member.name)
-        if top is None:
-            top = _top(parts, is_folder=member.isdir())
-        if not member.isdir() and parts[-1:] != () and parts[-1] not in NOT_PICTURES:
-            yield _entry(tar, member, _without(top, parts))
+        route.begin(parts, is_folder=member.isdir())
+        chunks = _chunks(tar, member)
+        if not member.isdir() and parts[-1:] and parts[-1] not in MARKS_OF_SYSTEMS:
+            yield from _entry(member, parts, chunks, route)
         elif not member.isdir() and not parts:
             yield Found((member.name,), "it has no name")
+        _pass_over(member, chunks)
         if tar.cut:
             raise tarfile.ReadError("unexpected end of data")
 
@@ -70,26 +78,25 @@ def _parts(name: str) -> Parts:
     return tuple(part for part in name.split("/") if part not in {"", "."})
 
 
-def _top(first: Parts, *, is_folder: bool) -> Parts:
-    """What wraps the pictures, told by the first name: the folder itself, or the folder a file stands in."""
-    if is_folder:
-        return first
-    folder = first[:-1]
-    if "avatars" not in folder:
-        return folder[:1]
-    return folder[: len(folder) - folder[::-1].index("avatars")]
-
-
-def _without(top: Parts, parts: Parts) -> Parts:
-    return parts[len(top) :] if parts[: len(top)] == top and len(parts) > len(top) else parts
-
-
-def _entry(tar: _Stream, member: tarfile.TarInfo, parts: Parts) -> Picture | Found:
+def _entry(member: tarfile.TarInfo, parts: Parts, chunks: Iterator[bytes], route: Route) -> Iterator[Entry]:
     if member.name.startswith("/") or ".." in member.name.split("/"):
-        return Found((member.name,), "its name leads out of the folder")
-    if oddity := _oddity(member):
-        return Found(parts, oddity)
-    return Picture(parts, _mtime_ns(member), _chunks(tar, member))
+        yield Found((member.name,), "its name leads out of the folder")
+        return
+    folder, parts = route.of(parts)
+    if folder is None:
+        return
+    if oddity := _oddity(member) or ("" if parts else "it is a file and not a folder"):
+        yield folder, Found(parts, oddity)
+    else:
+        yield folder, OldFile(parts, _mtime_ns(member), chunks)
+
+
+def _pass_over(member: tarfile.TarInfo, chunks: Iterator[bytes]) -> None:
+    """Reads what nobody wanted; tarfile would look for the rest of a cut file here, too."""
+    if member.isreg() or member.type not in tarfile.SUPPORTED_TYPES:
+        with suppress(Unreadable):
+            for _ in chunks:
+                pass
 
 
 def _oddity(member: tarfile.TarInfo) -> str:

@@ -1,4 +1,4 @@
-"""What a move did: one line for each picture, a few sentences for people, the same as JSON for scripts."""
+"""What a move did: one line for each file, a few sentences for people, the same as JSON for scripts."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from app.storage.relocate.kinds import PICTURES, PICTURES_FOLDER, Kind
 from app.storage.relocate.names import quoted, shown
 
 
@@ -22,7 +23,7 @@ STANDING = frozenset({Outcome.MOVED, Outcome.REPAIRED, Outcome.ALREADY})
 
 @dataclass(frozen=True)
 class Item:
-    """One old picture: its name below `avatars`, what became of it, and why if it was not moved."""
+    """One old file: its name below the tally's `to`, what became of it, and why if it was not moved."""
 
     name: str
     outcome: Outcome
@@ -31,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Place:
-    """Where old pictures were looked for (`-` is the stream), and whether there was anything to look into."""
+    """Where old files were looked for (`-` is the stream), and whether there was anything to look into."""
 
     path: str
     found: bool
@@ -48,11 +49,22 @@ class Tally:
     notes: tuple[str, ...] = ()
     removed: int = 0
     dry_run: bool = False
+    kind: Kind = PICTURES
+
+    @property
+    def upload_root(self) -> Path:
+        return self.to if self.kind.to == "." else self.to.parent
 
     @property
     def standing(self) -> frozenset[str]:
         """Names that now stand at the new place (in a dry run: would stand)."""
         return frozenset(item.name for item in self.items if item.outcome in STANDING)
+
+    @property
+    def pictures(self) -> frozenset[str]:
+        """Names of profile pictures that now stand in their folder."""
+        before = "".join(f"{part}/" for part in self.kind.prefix(PICTURES_FOLDER))
+        return frozenset(name.removeprefix(before) for name in self.standing if name.startswith(before))
 
     @property
     def complete(self) -> bool:
@@ -78,11 +90,11 @@ def about_database(missing: Iterable[str] | None, tally: Tally) -> list[str]:
     """What to say about pictures that only the database knows; None: there was no database to ask."""
     if missing is None:
         return ["The database was not consulted: there is none to ask."]
-    nowhere = sorted(set(missing) - tally.standing)
+    nowhere = sorted(set(missing) - tally.pictures)
     if not nowhere:
         return []
     named = [f"  {quoted(name)}" for name in nowhere]
-    return [f"The database names {_pictures(len(nowhere))} found neither at the old nor at the new place:", *named]
+    return [f"The database names {PICTURES.count(len(nowhere))} found neither at the old nor at the new place:", *named]
 
 
 def _as_data(tally: Tally, warnings: Sequence[str]) -> dict[str, object]:
@@ -115,19 +127,26 @@ def _headline(tally: Tally) -> str:
     if not tally.items and not tally.troubles:
         return _nothing(tally)
     if not moved and already:
-        return f"{_pictures(already)} already at {shown(tally.to)}; none had to be moved."
+        return f"{tally.kind.count(already)} already at {shown(tally.to)}; none had to be moved."
     if not moved:
-        return f"No picture {'would be' if tally.dry_run else 'was'} moved to {shown(tally.to)}."
+        return f"No {tally.kind.one} {'would be' if tally.dry_run else 'was'} moved to {shown(tally.to)}."
     verb = "Would move" if tally.dry_run else "Moved"
     already_there = f" ({already} {'was' if already == 1 else 'were'} already there)" if already else ""
-    return f"{verb} {_pictures(moved)} to {shown(tally.to)}{already_there}."
+    return f"{verb} {tally.kind.count(moved)} to {shown(tally.to)}{already_there}."
 
 
 def _nothing(tally: Tally) -> str:
-    looked = ", ".join(shown(place.path) for place in tally.places if place.path != "-") or "the stream"
+    looked = ", ".join(_looked_in(tally)) or "the stream"
     if any(place.found for place in tally.places):
-        return f"Nothing to move: no pictures found. Looked in: {looked}"
+        return f"Nothing to move: no {tally.kind.many} found. Looked in: {looked}"
     return f"Nothing to move: there is no old folder. Looked in: {looked}"
+
+
+def _looked_in(tally: Tally) -> list[str]:
+    """For a kind of several folders, the folders around them."""
+    paths = [Path(place.path) for place in tally.places if place.path != "-"]
+    around = paths if len(tally.kind.folders) == 1 else [path.parent for path in paths]
+    return [shown(path) for path in dict.fromkeys(around)]
 
 
 def _more(tally: Tally) -> list[str]:
@@ -135,7 +154,9 @@ def _more(tally: Tally) -> list[str]:
     verb = "Would repair" if tally.dry_run else "Repaired"
     lines = [f"{verb} {repaired} cut-off {'copy' if repaired == 1 else 'copies'}."] if repaired else []
     if tally.removed:
-        lines.append(f"Removed {_pictures(tally.removed)} from the old folder, after checking each at the new place.")
+        folders = "folder" if len(tally.kind.folders) == 1 else "folders"
+        removed = f"Removed {tally.kind.count(tally.removed)} from the old {folders}"
+        lines.append(f"{removed}, after checking each at the new place.")
     return lines
 
 
@@ -149,7 +170,3 @@ def _each(tally: Tally) -> list[str]:
         named = [f"  {quoted(item.name)}: {item.reason}" for item in tally.having(outcome)]
         lines += [title, *named] if named else []
     return lines
-
-
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
