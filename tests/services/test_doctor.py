@@ -324,6 +324,20 @@ class TestStoredFiles:
 
         assert (finding.severity, finding.names) == (Severity.WARNING, ("avatars/stray.png",))
 
+    def test_of_old_that_wait_for_the_import_are_nobodys_business(
+        self, app: Application, session: Session, owner: User
+    ) -> None:
+        store(app, session, owner, "avatar_2_00000001.webp")
+        waiting = app.settings.upload_folder / "legacy" / "receipts" / "1.pdf"
+        waiting.parent.mkdir(parents=True)
+        waiting.write_bytes(b"x")
+        os.utime(waiting, (0, 0))
+
+        doctor.mend(app.settings, clock.now())
+
+        assert found(app.settings, "orphans").severity is Severity.OK
+        assert waiting.read_bytes() == b"x"
+
     def test_that_are_being_written_are_no_orphans_until_an_hour_has_passed(
         self, app: Application, session: Session, owner: User
     ) -> None:

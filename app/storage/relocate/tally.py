@@ -143,9 +143,9 @@ def _nothing(tally: Tally) -> str:
 
 
 def _looked_in(tally: Tally) -> list[str]:
-    """For a kind of several folders, the folders around them."""
+    """Where several folders were looked for, those around them."""
     paths = [Path(place.path) for place in tally.places if place.path != "-"]
-    around = paths if len(tally.kind.folders) == 1 else [path.parent for path in paths]
+    around = paths if len(tally.kind.folders) == 1 or len(paths) == 1 else [path.parent for path in paths]
     return [shown(path) for path in dict.fromkeys(around)]
 
 

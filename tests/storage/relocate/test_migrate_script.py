@@ -45,10 +45,10 @@ def old(tmp_path: Path) -> Path:
     return folder
 
 
-def stream_of(folder: Path) -> bytes:
+def stream_of(folder: Path, name: str = "avatars") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(folder, "avatars")
+        tar.add(folder, name)
     return buffer.getvalue()
 
 
@@ -302,3 +302,105 @@ def test_the_script_asks_the_database_about_the_new_place(
     assert list(lines) == relocate.about_database(known, tally)
     monkeypatch.setenv("DATA_DIR", "relative")
     assert "DATA_DIR is 'relative'" in runpy.run_path(str(SCRIPT))["database"](tally)[0]
+
+
+# Kinds
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    """The old `uploads` folder."""
+    for name in ("avatars/a.png", "logos/company_logo_1.png", "receipts/1.pdf"):
+        (tmp_path / "uploads" / name).parent.mkdir(parents=True)
+        (tmp_path / "uploads" / name).write_text(name)
+    return tmp_path / "uploads"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "moved"),
+    [
+        ("logos", "Moved 1 logo to {up}/logos.", {"logos/company_logo_1.png"}),
+        ("attachments", "Moved 1 attachment to {up}/legacy.", {"legacy/receipts/1.pdf"}),
+        (
+            "all",
+            "Moved 3 files to {up}.",
+            {"avatars/a.png", "logos/company_logo_1.png", "legacy/receipts/1.pdf"},
+        ),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True], ids=["folder", "stream"])
+def test_it_moves_a_kind_and_asks_the_database_of_pictures_only(
+    before: Path, tmp_path: Path, kind: str, said: str, moved: set[str], streamed: bool
+) -> None:
+    up = tmp_path / "up"
+    options = ("--kind", kind, "--from", "-" if streamed else before, "--to", up)
+    result = script(*options, data=stream_of(before, "uploads") if streamed else b"")
+    assert result.returncode == 0
+    assert result.stdout.decode().splitlines() == [said.format(up=up), *([BARE] if kind == "all" else [])]
+    assert {str(path.relative_to(up)) for path in up.rglob("*") if path.is_file()} == moved
+
+
+def test_the_kind_is_pictures_unless_another_is_named(old: Path, tmp_path: Path) -> None:
+    options = ("--from", old, "--to", tmp_path / "up", "--dry-run")
+    result = script(*options)
+    assert b"Would move 1 picture to" in result.stdout
+    assert script("--kind", "avatars", *options).stdout == result.stdout
+
+
+@pytest.mark.parametrize("kind", ["", "pictures", "logo", "Avatars"])
+def test_a_kind_nobody_knows_is_a_wrong_usage(tmp_path: Path, kind: str) -> None:
+    result = script("--kind", kind, "--from", tmp_path, "--to", tmp_path / "up")
+    assert result.returncode == 2
+    assert b"avatars" in result.stderr
+    assert not (tmp_path / "up").exists()
+
+
+def test_json_names_files_of_several_folders_from_the_upload_folder(before: Path, tmp_path: Path) -> None:
+    (before / "logos" / "notes.txt").write_text("x")
+    result = script("--kind", "all", "--from", before, "--to", tmp_path / "up", "--json")
+    told = json.loads(result.stdout)
+    assert result.returncode == 1
+    assert told["to"] == str(tmp_path / "up")
+    assert told["moved"] == ["avatars/a.png", "logos/company_logo_1.png", "legacy/receipts/1.pdf"]
+    assert [one["name"] for one in told["left"]] == ["logos/notes.txt"]
+    assert {"place": str(before / "editor"), "found": False} in told["looked_in"]
+
+
+def test_of_all_kinds_the_database_is_asked_about_the_pictures(
+    before: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[relocate.Tally] = []
+
+    def after(tally: relocate.Tally) -> list[str]:
+        told.append(tally)
+        return relocate.about_database(["a.png", "company_logo_1.png"], tally)
+
+    arguments = ["--kind", "all", "--from", str(before), "--to", str(tmp_path / "up")]
+    assert relocate.main(arguments, default_upload_folder=Path, after=after) == 0
+    assert told[0].pictures == {"a.png"}
+    assert told[0].upload_root == tmp_path / "up"
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "The database names 1 picture found neither at the old nor at the new place:",
+        '  "company_logo_1.png"',
+    ]
+
+
+@pytest.mark.parametrize("kind", ["logos", "attachments"])
+def test_of_other_kinds_the_database_is_not_asked(before: Path, tmp_path: Path, kind: str) -> None:
+    def after(_tally: relocate.Tally) -> list[str]:
+        raise AssertionError
+
+    arguments = ["--kind", kind, "--from", str(before), "--to", str(tmp_path / "up")]
+    assert relocate.main(arguments, default_upload_folder=Path, after=after) == 0
+
+
+def test_the_command_of_timetracker_knows_kinds_too(before: Path, tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("timetracker")
+    result = subprocess.run(
+        [command, "uploads", "migrate", "--kind", "logos", "--from", before],
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == f"Moved 1 logo to {tmp_path}/data/uploads/logos.\n"
