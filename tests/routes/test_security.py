@@ -205,6 +205,18 @@ class TestPages:
         assert not INLINE.search('<script defer src="/static/x.js"></script><p data-action="focus->select#all">')
 
 
+@pytest.mark.parametrize("folder", ["legacy/", "", "logos/..%2flegacy/", "avatars/..%2flegacy%2f", "legacy%2f"])
+def test_what_waits_for_the_import_of_the_old_database_is_served_to_nobody(
+    folder: str, app: Application, as_administrator: Browser
+) -> None:
+    waiting = app.settings.upload_folder / "legacy" / "receipts" / "company_logo_0123abcd.png"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_bytes(PNG)
+
+    assert as_administrator.get(f"/uploads/{folder}receipts/{waiting.name}").status_code == 404
+    assert as_administrator.get(f"/uploads/{folder}receipts%2f{waiting.name}").status_code == 404
+
+
 class TestOtherSites:
     @pytest.mark.parametrize(
         ("headers", "status"),

@@ -117,6 +117,14 @@ def test_logos_are_found_in_the_folder_named_and_in_its_logos(before: Path, tmp_
     assert names(uploads) == {"logos/company_logo_4567cdef.gif", "logos/company_logo_89abcdef.webp"}
 
 
+def test_a_folder_of_pictures_is_itself_whatever_lies_in_it(before: Path, uploads: Path) -> None:
+    put(before / "avatars/logos/a.png", "a")
+
+    move(PICTURES, before / "avatars", uploads)
+
+    assert names(uploads) == {"avatars/avatar_1_0123abcd.png", "avatars/logos/a.png"}
+
+
 def test_one_folder_of_attachments_may_be_named_itself(before: Path, uploads: Path) -> None:
     assert move(ATTACHMENTS, before / "receipts", uploads).exit_status == 0
 
@@ -227,6 +235,7 @@ def test_a_logo_is_called_as_the_timetracker_of_old_called_it(tmp_path: Path, up
         "logo.png",
         ".company_logo_0123abcd.png",
         "sub/company_logo_0123abcd.png",
+        "company_logo_4567cdef.png/script.html",
     ]
     for name in (*endings, *odd, ".gitkeep"):
         put(tmp_path / "logos" / name, name)

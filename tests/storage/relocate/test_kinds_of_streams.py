@@ -75,8 +75,9 @@ def test_a_stream_may_be_of_one_folder_of_attachments(uploads: Path, kind: Kind)
     assert names(uploads) == {"legacy/quote_images/1.png", "legacy/quote_images/editor/2.png"}
 
 
-def test_pictures_are_told_from_a_stream_as_ever(uploads: Path) -> None:
-    stream = archive(("pictures/logos/a.png", b"a"), ("pictures/b.png", b"b"), top="pictures/")
+@pytest.mark.parametrize("top", ["pictures/", None])
+def test_pictures_are_told_from_a_stream_as_ever(uploads: Path, top: str | None) -> None:
+    stream = archive(("pictures/logos/a.png", b"a"), ("pictures/b.png", b"b"), top=top)
 
     move(PICTURES, stream, uploads)
 
