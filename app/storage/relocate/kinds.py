@@ -77,7 +77,7 @@ def _nothing(_parts: Parts) -> str:
 def _no_logo(parts: Parts) -> str:
     if len(parts) == 1 and _LOGO.fullmatch(parts[0]):
         return ""
-    return "it is not named as a company logo was: company_logo_… and .png, .jpg, .jpeg, .gif or .webp"
+    return "it is not named as a company logo: company_logo_*.png, .jpg, .jpeg, .gif or .webp"
 
 
 def _unsafe(parts: Parts) -> str:

@@ -61,9 +61,10 @@ def old_places(kind: Kind = PICTURES) -> list[Path]:
 
 def places_in(given: Path, kind: Kind) -> list[Path]:
     """The old folders meant by one that a person names: those in it, or itself."""
-    if not kind.itself and any(os.path.lexists(given / name) for name in OLD_NAMES):
-        return [given / folder.name for folder in kind.folders]
-    if len(kind.folders) == 1 or kind.having(given.name):
+    if kind.itself or kind.having(given.name):
+        return [given]
+    is_around = any(os.path.lexists(given / name) for name in OLD_NAMES)
+    if len(kind.folders) == 1 and not is_around:
         return [given]
     return [given / folder.name for folder in kind.folders]
 

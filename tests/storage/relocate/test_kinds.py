@@ -125,10 +125,12 @@ def test_a_folder_of_pictures_is_itself_whatever_lies_in_it(before: Path, upload
     assert names(uploads) == {"avatars/avatar_1_0123abcd.png", "avatars/logos/a.png"}
 
 
-def test_one_folder_of_attachments_may_be_named_itself(before: Path, uploads: Path) -> None:
+def test_one_folder_of_attachments_may_be_named_itself_whatever_lies_in_it(before: Path, uploads: Path) -> None:
+    put(before / "receipts/editor/1.png", "1")
+
     assert move(ATTACHMENTS, before / "receipts", uploads).exit_status == 0
 
-    assert names(uploads) == {"legacy/receipts/1_Angebot.pdf"}
+    assert names(uploads) == {"legacy/receipts/1_Angebot.pdf", "legacy/receipts/editor/1.png"}
 
 
 def test_sub_folders_of_attachments_keep_their_place(before: Path, uploads: Path) -> None:
