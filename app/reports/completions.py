@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -55,12 +56,12 @@ def former(session: Session, user: User, begun: str) -> list[Former]:
     rows = session.execute(
         select(latest.c.description, open_one.c.name, open_one.c.name_1)
         .outerjoin(open_one, open_one.c.id == latest.c.project_id)
-        .where(func.lower(latest.c.description).contains(begun.lower(), autoescape=True))
         .group_by(latest.c.description, open_one.c.name, open_one.c.name_1)
         .order_by(func.max(latest.c.started_at).desc())
-        .limit(MOST)
     )
-    return [Former(text, f"{client}/{name}" if client else name or "") for text, name, client in rows]
+    wanted = begun.casefold()  # here, as SQLite knows capitals of ASCII only
+    fitting = (row for row in rows if wanted in row[0].casefold())
+    return [Former(text, f"{client}/{name}" if client else name or "") for text, name, client in islice(fitting, MOST)]
 
 
 def _in_line(name: str, client: str | None, names: list[str]) -> str:

@@ -61,13 +61,13 @@ def download(attachment_id: int, name: str) -> Response:
     return response
 
 
-@blueprint.get("/attachments/<int:attachment_id>/thumbnail")
+@blueprint.get("/thumbnails/<int:attachment_id>")
 def thumbnail(attachment_id: int) -> Response:
     attachment = Attachment.load(db.session(), access.user(), attachment_id)
     if attachment.thumbnail is None:
         raise NotFound
     response = _streamed(attachment.thumbnail)
-    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.headers["Cache-Control"] = "private, no-cache"  # a restore may give its number to another
     return response
 
 

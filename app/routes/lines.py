@@ -1,10 +1,12 @@
 """One line for anything: an entry with its time, or the timer where none is said."""
 
+import unicodedata
 from datetime import date
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request, url_for
 from flask_babel import gettext
+from werkzeug.datastructures import MultiDict
 
 from app import clock, db
 from app.errors import Refused
@@ -24,12 +26,12 @@ FIELD = "line"
 
 @blueprint.get("")
 def index() -> str:
-    return _page(request.args.get(FIELD, ""))
+    return _page(_typed(request.args))
 
 
 @blueprint.post("")
 def enter() -> Response | tuple[str, int]:
-    typed = request.form.get(FIELD, "")
+    typed = _typed(request.form)
     try:
         _refuse_too_long(typed)
         said = _entered(_read(typed))
@@ -43,16 +45,21 @@ def enter() -> Response | tuple[str, int]:
 @blueprint.get("/understood")
 def understood() -> str:
     """What a line is taken for, as chips: asked while it is typed."""
-    return render_template("lines/understood.html", **_shown(request.args.get(FIELD, "")))
+    return render_template("lines/understood.html", **_shown(_typed(request.args)))
 
 
 @blueprint.get("/completions")
 def complete() -> Response:
     """What the word at `caret` may go on with: `text` for the place from `start` to `end`, and how it is shown."""
-    line = request.args.get(FIELD, "")
+    line = _typed(request.args)
     part = lines.under(line, request.args.get("caret", len(line), type=int))
     found = _completions(part) if part else []
     return jsonify([{"start": part.start, "end": part.end, **one} for one in found] if part else [])
+
+
+def _typed(sent: MultiDict[str, str]) -> str:
+    """The line, with a space for each character nobody sees, so that all others stay in their places."""
+    return "".join(" " if unicodedata.category(char) in {"Cc", "Cs"} else char for char in sent.get(FIELD, ""))
 
 
 def _read(typed: str) -> Line:

@@ -113,8 +113,7 @@ def remove(session: Session, ids: Iterable[int]) -> None:
     )
     files = session.scalars(used).all()
     session.execute(delete_rows(Attachment).where(of_these), execution_options={"synchronize_session": False})
-    for file in files:
-        uploads.remove(session, FileKind(file.kind), file.name)
+    uploads.remove_many(session, files)
 
 
 def clean_name(filename: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 
 from app import db
 from app.errors import Conflict
-from app.models import Installation, StoredFile
+from app.models import Installation, StoredFile, WaitingRemoval
 from app.models.stored_file import FOLDERS
 from app.storage import Store, StoreRefuses, marker
 from app.storage.marker import Mark
@@ -105,6 +105,7 @@ def _carry_what_is_new(
     """One round over every row, and over files without one: whatever they are, the old place had them."""
     hashes = _hashes(engine)
     there = set(_keys_at(new))
+    missing: list[str] = []
     fresh = [key for key in dict.fromkeys(chain(hashes, _keys_at(old))) if key not in tally.seen]
     for key in fresh:
         wanted = hashes.get(key) or _hash_at(old, key)
@@ -114,9 +115,11 @@ def _carry_what_is_new(
             tally.already.add(key)
         elif _carry(old, new, key, wanted, tally):
             tally.carried.add(key)
-        elif key in _hashes(engine):
-            tally.lost.add(key)
+        else:
+            missing.append(key)
         progress(tally)
+    if missing:
+        tally.lost.update(_hashes(engine).keys() & set(missing))  # the others were removed meanwhile
     return bool(tally.seen.intersection(fresh))
 
 
@@ -139,7 +142,10 @@ def _carry(old: Store, new: Store, key: str, wanted: str, tally: Tally) -> bool:
 
 def _remove_what_people_removed(engine: Engine, old: Store, new: Store, tally: Tally) -> None:
     """A picture that somebody took away during the move must not live on in the new place."""
-    for key in (tally.carried | tally.already) - set(_keys_at(old)) - _hashes(engine).keys():
+    with db.reading(engine) as session:
+        waiting = set(session.scalars(select(WaitingRemoval.key)))  # for the end of a backup, which reads the old place
+    still_there = set(_keys_at(old)) - waiting
+    for key in (tally.carried | tally.already) - still_there - _hashes(engine).keys():
         new.delete(key)
 
 

@@ -1,7 +1,7 @@
 """Stored files and their rows: written file first, then the row; removed after the commit (law 2)."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,8 @@ from app.models.stored_file import FOLDERS
 from app.services import installation, schema
 
 log = logging.getLogger(__name__)
+
+BATCH = 500  # files
 
 _NOT_NOW = _("The file could not be stored just now. Nothing was changed; try again later.")
 
@@ -104,15 +106,30 @@ def remove(session: Session, kind: FileKind, name: str) -> None:
     While a backup runs the bytes wait: it may hold the row and read them yet.
     """
     StoredFile.forget(session, kind, name)
-    db.after_commit(session, lambda: _delete_or_put_off(session, f"{FOLDERS[kind]}/{name}"))
+    db.after_commit(session, lambda: _delete_or_put_off(session, [f"{FOLDERS[kind]}/{name}"]))
+
+
+def remove_many(session: Session, files: Sequence[StoredFile]) -> None:
+    """The same for several at once, in one statement."""
+    keys = [file.key for file in files]
+    gone = delete(StoredFile).where(StoredFile.id.in_([file.id for file in files]))
+    session.execute(gone, execution_options={"synchronize_session": False})
+    db.after_commit(session, lambda: _delete_or_put_off(session, keys))
 
 
 def remove_what_waits(engine: Engine) -> int:
     """Removes the files that waited for the end of a backup, unless one runs still, and says how many."""
+    removed = 0
+    while batch := _remove_some_that_wait(engine):
+        removed += batch
+    return removed
+
+
+def _remove_some_that_wait(engine: Engine) -> int:
     with db.reading(engine) as session:
         if Backup.any_alive(session, clock.now()):
             return 0
-        waiting = {row.id: row.key for row in session.scalars(select(WaitingRemoval))}
+        waiting = {row.id: row.key for row in session.scalars(select(WaitingRemoval).limit(BATCH))}
         named = _named_by_rows(session, waiting.values())
     for key in waiting.values():
         if key not in named:  # a restore may have brought it back
@@ -163,17 +180,19 @@ def _make_sure_the_store_is_ours(session: Session) -> None:
         raise Unavailable(_NOT_NOW) from error
 
 
-def _delete_or_put_off(session: Session, key: str) -> None:
-    """Asked after the commit: a backup that begins later does not know the file, one that began before is seen."""
+def _delete_or_put_off(session: Session, keys: Sequence[str]) -> None:
+    """Asked after the commit: a backup that begins later does not know the files, one that began before is seen."""
     now = clock.now()
     try:
-        if not Backup.any_alive(session, now):
-            _delete(key)
+        if Backup.any_alive(session, now):
+            with db.aside(session) as own:
+                own.add_all(WaitingRemoval(key=key, at=now) for key in keys)
             return
-        with db.aside(session) as own:
-            own.add(WaitingRemoval(key=key, at=now))
     except DatabaseError:
-        log.exception("%s could not be removed and stays as an orphan", key)
+        log.exception("%s could not be removed and stay as orphans", ", ".join(keys))
+        return
+    for key in keys:
+        _delete(key)
 
 
 def _named_by_rows(session: Session, keys: Collection[str]) -> set[str]:

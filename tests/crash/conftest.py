@@ -217,7 +217,7 @@ def _examine_served(visit: Visit, attachment: Attachment) -> None:
     name = attachment.name
     assert visit.get(f"/attachments/{attachment.id}/{name}") == (200, content_of(name))
     if attachment.thumbnail is not None:
-        assert _color(visit.get(f"/attachments/{attachment.id}/thumbnail")) == _color_in(name)
+        assert _color(visit.get(f"/thumbnails/{attachment.id}")) == _color_in(name)
 
 
 def _files_in(uploads: Path) -> set[str]:

@@ -232,10 +232,10 @@ class TestDownloading:
         request: pytest.FixtureRequest,
     ) -> None:
         made = attached(kind, "a.png", drawn())
-        for path in (address(session, made), f"/attachments/{made.id}/thumbnail"):
+        for path in (address(session, made), f"/thumbnails/{made.id}"):
             answers = [fetch(request.getfixturevalue(who), path) for who in CAST]
             assert [answer.status_code for answer in answers] == statuses
-            assert answers[0].location.startswith("/login?next=/attachments/")
+            assert answers[0].location.startswith("/login?next=/")
 
     def test_gives_the_bytes_as_they_came_and_nothing_a_browser_would_run(
         self, session: Session, as_owner: Browser, attached: Callable[..., Attachment]
@@ -265,10 +265,16 @@ class TestDownloading:
 
     def test_of_a_thumbnail_gives_a_picture(self, as_owner: Browser, attached: Callable[..., Attachment]) -> None:
         made = attached(name="a.png", data=drawn())
-        assert f'src="/attachments/{made.id}/thumbnail"' in as_owner.get("/projects/1").text
-        answer = fetch(as_owner, f"/attachments/{made.id}/thumbnail")
+        assert f'src="/thumbnails/{made.id}"' in as_owner.get("/projects/1").text
+        answer = fetch(as_owner, f"/thumbnails/{made.id}")
         assert (answer.headers["Content-Type"], answer.data[:4]) == ("image/webp", b"RIFF")
-        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+
+    def test_of_a_file_called_thumbnail_gives_that_file(
+        self, as_owner: Browser, attached: Callable[..., Attachment]
+    ) -> None:
+        made = attached(name="thumbnail", data=b"words")
+        assert fetch(as_owner, f"/attachments/{made.id}/thumbnail").data == b"words"
 
     def test_finds_nothing_under_another_name_or_number(
         self, app: Application, as_owner: Browser, attached: Callable[..., Attachment]

@@ -79,6 +79,14 @@ def test_a_line_without_time_starts_the_timer(as_owner: Browser, session: Sessio
     assert (made.description, made.project_id, made.ended_at) == ("write offer", website, None)
 
 
+@pytest.mark.engines
+def test_what_nobody_sees_is_left_out(as_owner: Browser, session: Session) -> None:
+    assert as_owner.get("/line/completions", query_string={"line": "f\x00o"}).status_code == 200
+    assert as_owner.post("/line", data={"line": "1h\x00fix\x07 it"}).status_code == 303
+
+    assert [one.description for one in entries(session)] == ["fix it"]
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -174,6 +182,13 @@ class TestItGoesOnWith:
             'Plan the week @"Acme/New Website"',
             "plan lunch",
         ]
+
+    def test_letters_of_any_language_in_any_case(self, as_owner: Browser) -> None:
+        as_owner.post("/line", data={"line": "1h Übergabe 🎉"})
+
+        for begun in ("übergabe", "ÜBER", "Übergabe 🎉"):
+            (found,) = self.asked(as_owner, begun)
+            assert (found["start"], found["end"], found["text"]) == (0, len(begun), "Übergabe 🎉")
 
     @pytest.mark.parametrize("line", ["fix ", "fix #bug pla", "", "%", "_"])
     def test_nothing_where_nothing_is_begun(self, as_owner: Browser, line: str) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from app import config, db, storage
 from app.config import Settings
 from app.errors import Conflict, Unavailable
-from app.models import BackupKind
-from app.services import schema
+from app.models import BackupKind, StoredFile
+from app.services import installation, schema
 from app.services.backup import locked as locking
 from app.services.backup import records, rows
 from app.services.backup.archive import (
@@ -98,6 +98,7 @@ def create(
     if to is not None and os.path.lexists(to) and not to.is_dir():
         raise Conflict(f"{to} is there already; name another file.")
     with records.running(engine, BackupKind.BACKUP, record_id=record_id) as run, _sentences(to or folder(settings)):
+        _refuse_another_store(engine)
         target = _target(settings, to, now, locking.SUFFIX if passphrase else SUFFIX)
         run.note(name=target.name if target.parent == folder(settings) else str(target))
         made = _written(engine, target, now, run, passphrase, progress)
@@ -109,6 +110,14 @@ def create(
             "problem": "\n".join(f"{key} {why}" for key, why in made.manifest.damaged.items()),
         }
     return Made(target, made.size, made.manifest)
+
+
+def _refuse_another_store(engine: Engine) -> None:
+    """Where the volume of files is not mounted each of them would be told as lost, and in time good backups go."""
+    with db.reading(engine) as session:
+        problem = installation.uploads_problem(session, storage.store())
+    if problem:
+        raise Unavailable(f"No backup was made: {problem}")
 
 
 @contextmanager
@@ -166,9 +175,11 @@ def _written(
     progress: Callable[[int, int], object],
 ) -> _Archived:
     temporary = durable.temporary_path(target.parent)
+    _refuse_without_room(target.parent, _size_of_files(engine))
     with ExitStack() as spools:
         spooled, manifest = _snapshot(engine, target.parent, now, spools)
-        _refuse_without_room(target.parent, manifest)
+        files = sum(member.size for member in manifest.files)
+        _refuse_without_room(target.parent, files + (manifest.size - files) // _ROWS_SHRINK)
         run.total = manifest.size
 
         def tell(count: int) -> None:
@@ -220,9 +231,13 @@ def _files(table: TableOf, spool: IO[bytes]) -> Iterator[Member]:
         yield Member(f"files/{rows.key_of_file(row)}", row["size"], row["sha256"])
 
 
-def _refuse_without_room(place: Path, manifest: Manifest) -> None:
-    files = sum(member.size for member in manifest.files)
-    needed = files + (manifest.size - files) // _ROWS_SHRINK + HEADROOM
+def _size_of_files(engine: Engine) -> int:
+    with db.reading(engine) as session:
+        return int(session.scalar(select(func.coalesce(func.sum(StoredFile.size), 0))) or 0)
+
+
+def _refuse_without_room(place: Path, size: int) -> None:
+    needed = size + HEADROOM
     free = shutil.disk_usage(place).free
     if free < needed:
         raise Unavailable(

@@ -32,7 +32,8 @@ def drill(
 ) -> tuple[Path, Manifest]:
     """Restores the newest backup beside it, compares, and forgets the scratch folder.
 
-    Raises NotFound where there is no backup, and Unusable for one that does not come out as it went in.
+    Raises NotFound where there is no backup, Unavailable where there is no room to,
+    and Unusable for one that does not come out as it went in.
     """
     newest = next(iter(existing(settings, locked=passphrase is not None)), None)
     if newest is None:
@@ -45,6 +46,8 @@ def drill(
             run.progress(count)
             progress(run.done, run.total)
 
+        twice = 2 * manifest.size  # people work on that disk meanwhile
+        restore.refuse_without_room(LocalStore(folder(settings)), twice)
         with TemporaryDirectory(prefix=SCRATCH, dir=folder(settings)) as scratch:
             _try_out(newest, manifest, Path(scratch), tell, passphrase)
         run.outcome |= {"entries": manifest.rows_of("time_entries"), "files": len(manifest.files)}

@@ -5,8 +5,9 @@ rows, with the schema they belong to, are committed at once when the last file i
 the former installation as it was, or the restored one; a second run completes what the first began.
 """
 
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,8 @@ from app import db, storage
 from app.config import Settings
 from app.db import Base
 from app.errors import Conflict, Unavailable
-from app.models import Backup, Installation, StoredFile, TimeEntry, User
+from app.models import Backup, FileKind, Installation, StoredFile, TimeEntry, User
+from app.models.stored_file import FOLDERS
 from app.services import installation, schema, serving
 from app.services.backup import rows
 from app.services.backup.archive import Archive, Manifest, Member, Progress, TableOf, Unusable
@@ -29,6 +31,8 @@ from app.services.backup.opening import opened
 from app.services.backup.verify import refuse_unknown, verify
 from app.storage import Store
 from app.storage.local import LocalStore
+
+log = logging.getLogger(__name__)
 
 _LOCK_TIMEOUT_MS = 15_000
 
@@ -59,7 +63,7 @@ def restore(
     with serving.refuse_while_serving(settings), serving.alone_in_database(engine):
         holds_anything = _holds_anything(engine, allowed=replace)
         manifest = verify(path, passphrase=passphrase)
-        _refuse_without_room(storage.store(), manifest)
+        refuse_without_room(storage.store(), sum(member.size for member in manifest.files))
         before = create(engine, settings, now=now, passphrase=passphrase) if holds_anything else None
         with db.reading(engine) as session:
             installation.claim_uploads(session, storage.store())
@@ -107,11 +111,11 @@ def _holds_anything(engine: Engine, *, allowed: bool) -> bool:
     return any(counts)
 
 
-def _refuse_without_room(store: Store, manifest: Manifest) -> None:
+def refuse_without_room(store: Store, size: int) -> None:
     """Also what makes a bomb harmless: what it would unpack to is known, and compared with the room there is."""
     if not isinstance(store, LocalStore):
         return
-    needed = sum(member.size for member in manifest.files) + HEADROOM
+    needed = size + HEADROOM
     free = shutil.disk_usage(store.root).free
     if free < needed:
         raise Unavailable(
@@ -137,8 +141,9 @@ def _replace(session: Session, store: Store, found: Archive, progress: Progress)
     if runs:
         connection.execute(insert(Backup.__table__), runs)  # type: ignore[arg-type]
     _count_on(connection)
-    kept = {member.name for member in found.manifest.files}
-    gone = [key for key in former if f"files/{key}" not in kept]
+    named = connection.execute(select(StoredFile.kind, StoredFile.name))
+    kept = {f"{FOLDERS[FileKind(kind)]}/{name}" for kind, name in named}
+    gone = former.keys() - kept
     db.after_commit(session, lambda: _remove(store, gone))
 
 
@@ -180,7 +185,8 @@ def _fill(
     for member, content in found.members(progress):
         table = tables.get(member.name)
         if table is None:
-            _put(store, member, content, former)
+            if not _is_better_here(store, member, found.manifest):
+                _put(store, member, content, former)
             continue
         _refuse_unknown_columns(table, {column["name"] for column in there.get_columns(table.name)})
         rows.write_back(connection, table, content, own if table.name == "installations" else {})
@@ -189,6 +195,11 @@ def _fill(
 def _refuse_unknown_columns(table: TableOf, there: set[str]) -> None:
     if unknown := set(table.columns) - there:
         raise Unusable(f"Table {table.name} has no column {min(unknown)!r:.60} in its schema.")
+
+
+def _is_better_here(store: Store, member: Member, told: Manifest) -> bool:
+    """Whether the archive has it only as damaged, and it lies here already: that one can only be as good or better."""
+    return member.name in told.damaged and store.stat(member.name.removeprefix("files/")) is not None
 
 
 def _put(store: Store, member: Member, content: BinaryIO, former: dict[str, str]) -> None:
@@ -225,6 +236,10 @@ def _count_on(connection: Connection) -> None:
                 )
 
 
-def _remove(store: Store, keys: list[str]) -> None:
+def _remove(store: Store, keys: Collection[str]) -> None:
+    """One that stays is only an orphan: everything is restored by now."""
     for key in keys:
-        store.delete(key)
+        try:
+            store.delete(key)
+        except OSError:
+            log.exception("%s could not be removed and stays as an orphan", key)

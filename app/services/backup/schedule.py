@@ -6,7 +6,7 @@ import time as clockwork
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from app import clock, db
@@ -70,19 +70,24 @@ def last_due(settings: Settings, now: datetime) -> datetime | None:
 def clear(engine: Engine, settings: Settings, *, now: datetime) -> list[Path]:
     """Removes backups past their time, but never the newest good one, and what killed runs left; says which."""
     with db.reading(engine) as session:
-        bad = set(
-            session.scalars(
-                select(Backup.name).where(Backup.kind == BackupKind.DRILL, Backup.state == BackupState.FAILED)
-            )
-        )
+        bad = _bad_ones(session)
+        drilling = session.scalar(Backup.alive(BackupKind.DRILL, now).limit(1)) is not None
     backups = existing(settings)
-    newest_good = next((path for path in backups if path.name not in bad), None)
+    newest_good = next((path for path in backups if path.name not in bad), next(iter(backups), None))
     until = now - timedelta(days=settings.backup_retention_days)
     gone = [path for path in backups if made_at(path) < until and path != newest_good]
     for path in gone:
         path.unlink(missing_ok=True)
-    _remove_leftovers(folder(settings))
+    _remove_leftovers(folder(settings), scratch=not drilling)
     return gone
+
+
+def _bad_ones(session: Session) -> set[str]:
+    """Those that could not hold every file whole, and those whose last drill failed."""
+    damaged = select(Backup.name).where(Backup.kind == BackupKind.BACKUP, Backup.problem != "")
+    last = select(func.max(Backup.id)).where(Backup.kind == BackupKind.DRILL, Backup.ended_at.is_not(None))
+    failed = select(Backup.name).where(Backup.id.in_(last.group_by(Backup.name)), Backup.state == BackupState.FAILED)
+    return {*session.scalars(damaged), *session.scalars(failed)}
 
 
 def _is_older(engine: Engine, due: datetime) -> bool:
@@ -109,14 +114,14 @@ def _is_open(session: Session, kind: BackupKind, since: datetime, now: datetime)
     )
 
 
-def _remove_leftovers(place: Path) -> None:
-    """Half archives and scratch folders of runs that were killed."""
+def _remove_leftovers(place: Path, *, scratch: bool) -> None:
+    """Half archives of runs that were killed, and their `scratch` folders where no drill runs."""
     if not place.is_dir():
         return
     for path in place.iterdir():
         if clockwork.time() - path.lstat().st_mtime < LEFTOVER_AFTER_SECONDS:
             continue
-        if path.name.startswith(drill.SCRATCH):
+        if scratch and path.name.startswith(drill.SCRATCH):
             shutil.rmtree(path, ignore_errors=True)
         elif path.name.startswith(TEMPORARY_PREFIX):
             path.unlink(missing_ok=True)

@@ -27,6 +27,11 @@ def _backup(session: Session, settings: Settings, now: datetime) -> Finding:
         return _warning(Code.BACKUP, _("There is no backup yet."), _now("create", settings))
     if last is not good and last is not None:
         return _warning(Code.BACKUP, _("The last backup failed: %(problem)s", problem=last.problem), _now("create"))
+    if "/" not in good.name and not (settings.data_dir / "backups" / good.name).is_file():
+        return _warning(Code.BACKUP, _("The last backup is no longer where it was made."), _now("create"))
+    if good.problem:
+        what = _("The last backup could not hold everything: %(problem)s", problem=good.problem)
+        return _warning(Code.BACKUP, what, _("Look at the findings about stored files, then back up again."))
     age = now - good.ended_at
     if age > BACKED_UP_WITHIN:
         return _warning(

@@ -7,6 +7,7 @@ the rows are read, and what then seems lost is asked for once more.
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from flask_babel import lazy_gettext as _
@@ -84,8 +85,16 @@ def _halves(store: storage.Store, now: datetime) -> Iterator[str]:
     for name in FOLDERS.values():
         folder = store.folder(name)
         for half in folder.glob(f"{TEMPORARY_PREFIX}*") if folder else ():
-            if now.timestamp() - half.stat().st_mtime > AN_HOUR.total_seconds():
+            if age(half, now) > AN_HOUR.total_seconds():
                 yield f"{name}/{half.name}"
+
+
+def age(file: Path, now: datetime) -> float:
+    """Seconds since it was written to; none where it has just become whole, or is gone."""
+    try:
+        return now.timestamp() - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def _key(kind: str, name: str) -> str:
@@ -130,10 +139,15 @@ def _is_as_stored(store: storage.Store, key: str, row: Row) -> bool:
     except FileNotFoundError:
         return True
     digest, size = hashlib.sha256(), 0
-    with stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
+    try:
+        with stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+    except storage.StoreRefuses:
+        raise
+    except OSError:  # a failing disk gives no bytes, which are not those that were stored
+        return False
     return (size, digest.hexdigest()) == row
 
 

@@ -96,7 +96,7 @@ def _orphans(session: Session, settings: Settings, now: datetime) -> Iterator[st
 def _is_old(store: Store, key: str, now: datetime) -> bool:
     folder = _folder_of(store, key)
     if folder is not None:
-        return now.timestamp() - (folder / Path(key).name).stat().st_mtime > files.AN_HOUR.total_seconds()
+        return files.age(folder / Path(key).name, now) > files.AN_HOUR.total_seconds()
     found = store.stat(key)
     return found is not None and now - found.changed_at > files.AN_HOUR
 

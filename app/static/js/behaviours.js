@@ -336,7 +336,7 @@
       this.asking?.abort();
       this.asking = new AbortController();
       const line = this.fieldTarget.value;
-      const asked = new URLSearchParams({ line, caret: this.fieldTarget.selectionStart });
+      const asked = new URLSearchParams({ line, caret: pointsOf(line.slice(0, this.fieldTarget.selectionStart)) });
       const ask = (address) => fetch(`${address}?${asked}`, { headers: { "X-Background": "1" }, signal: this.asking.signal });
       try {
         const answers = await Promise.all([ask(this.understoodValue), ask(this.completionsValue)]);
@@ -389,7 +389,7 @@
 
     take(place) {
       const { start, end, text } = this.found[place];
-      this.fieldTarget.setRangeText(`${text} `, start, end, "end");
+      this.fieldTarget.setRangeText(`${text} `, this.unitsTo(start), this.unitsTo(end), "end");
       this.offer([]);
       this.typed();
     }
@@ -397,9 +397,16 @@
     // What was taken wrongly is selected, to be typed anew.
     mend({ currentTarget: chip }) {
       this.fieldTarget.focus();
-      this.fieldTarget.setSelectionRange(Number(chip.dataset.start), Number(chip.dataset.end));
+      this.fieldTarget.setSelectionRange(this.unitsTo(Number(chip.dataset.start)), this.unitsTo(Number(chip.dataset.end)));
+    }
+
+    unitsTo(points) {
+      return [...this.fieldTarget.value].slice(0, points).join("").length;
     }
   });
+
+  // The server counts characters; a browser counts an emoji as two.
+  const pointsOf = (text) => [...text].length;
 
   const isForPage = (event) =>
     !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.altKey && !event.isComposing &&

@@ -165,10 +165,9 @@ class TestMeanwhile:
     def test_a_file_that_is_removed_waits_for_its_end(
         self, company: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        refuse = creating._refuse_without_room
+        archived = creating._archived
 
-        def remove_a_file(place: Path, manifest: Any) -> None:
-            refuse(place, manifest)
+        def remove_a_file(*arguments: Any) -> Any:
             with db.transaction(company.engine) as session:
                 user = session.scalars(select(User)).first()
                 assert user
@@ -176,8 +175,9 @@ class TestMeanwhile:
                 uploads.remove(session, FileKind.AVATAR, user.avatar_filename)
                 user.avatar_filename = None
             assert len(list(storage.store().list(storage.AVATARS))) == 3
+            return archived(*arguments)
 
-        monkeypatch.setattr(creating, "_refuse_without_room", remove_a_file)
+        monkeypatch.setattr(creating, "_archived", remove_a_file)
         made = create(company.engine, company.settings, now=NOW)
 
         assert made.damaged == {}
@@ -185,6 +185,16 @@ class TestMeanwhile:
         assert len(list(storage.store().list(storage.AVATARS))) == 2
         with db.reading(company.engine) as session:
             assert session.scalars(select(WaitingRemoval)).all() == []
+
+    def test_a_store_that_is_not_ours_is_not_taken_for_one_whose_files_are_lost(
+        self, company: Application, tmp_path: Path
+    ) -> None:
+        storage.use(LocalStore(tmp_path / "another"))
+
+        with pytest.raises(Unavailable, match=r"No backup was made: .* is not marked as this installation's"):
+            create(company.engine, company.settings, now=NOW)
+
+        assert existing(company.settings) == []
 
     def test_a_dead_one_holds_nothing(self, company: Application, session: Session) -> None:
         long_ago = clock.now() - timedelta(seconds=61)

@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Application
 from app.models import Backup, BackupKind, BackupState
 from app.services import doctor
+from app.services.backup.create import create
 from app.services.doctor import Code, Finding, Severity
 from tests.conftest import NOON
 
@@ -20,9 +22,9 @@ Ran = Callable[[BackupKind, BackupState, datetime], None]
 @pytest.fixture
 def ran(session: Session) -> Ran:
     def record(kind: BackupKind, state: BackupState, at: datetime) -> None:
-        session.add(
-            Backup(kind=kind, name="x", state=state, began_at=at, beat_at=at, ended_at=at, problem="Disk full.")
-        )
+        problem = "Disk full." if state == BackupState.FAILED else ""
+        times = {"began_at": at, "beat_at": at, "ended_at": at}
+        session.add(Backup(kind=kind, name="/mnt/x", state=state, problem=problem, **times))
         session.commit()
 
     return record
@@ -70,3 +72,16 @@ def test_where_none_are_made_by_the_clock_that_is_said(app: Application) -> None
     findings = doctor.examine(replace(app.settings, backup_time=None), now=NOON)
 
     assert any("BACKUP_TIME" in str(found.mend) for found in findings if found.code is Code.BACKUP)
+
+
+def test_one_that_is_gone_or_holds_not_everything_is_a_warning(app: Application, session: Session) -> None:
+    made = create(app.engine, app.settings, now=NOON)
+    assert told(app, Code.BACKUP).severity is Severity.OK
+
+    record = session.scalars(select(Backup)).one()
+    record.problem = "avatars/x is lost"
+    session.commit()
+    assert "avatars/x is lost" in str(told(app, Code.BACKUP).what)
+
+    made.path.unlink()
+    assert "no longer where it was made" in str(told(app, Code.BACKUP).what)

@@ -5,8 +5,9 @@ import re
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from sqlalchemy import delete, func, select, text
@@ -66,6 +67,30 @@ class TestARestore:
         first, second = members_of(backup), members_of(again)
         assert first.pop(archive.MANIFEST) != second.pop(archive.MANIFEST)
         assert first == second
+
+    def test_of_a_damaged_backup_takes_nothing_away_that_its_rows_name(
+        self, company: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One file could not be read while it was backed up, another had changed; both lie here."""
+        unreadable, changed = sorted(files(store_of(company)))[:2]
+        store = store_of(company)
+        opened = LocalStore.open
+        store.put(changed, BytesIO(b"other bytes"))
+
+        def failing(self: LocalStore, key: str) -> BinaryIO:
+            if key == unreadable:
+                raise OSError(errno.EIO, "Input/output error")
+            return opened(self, key)
+
+        monkeypatch.setattr(LocalStore, "open", failing)
+        made = create(company.engine, company.settings, now=NOON)
+        monkeypatch.undo()
+        assert set(made.damaged) == {f"files/{unreadable}", f"files/{changed}"}
+        before = files(store)
+
+        restore(company.engine, company.settings, made.path, now=LATER, replace=True)
+
+        assert files(store) == before
 
     def test_is_worked_on_with(self, backup: Path, place: Callable[..., Place], engine_name: str) -> None:
         """New rows get ids of their own: PostgreSQL would count from 1 again."""

@@ -107,6 +107,10 @@ def test_one_that_failed_is_tried_again_after_an_hour(
     assert runs(session) == [BackupState.FAILED, BackupState.DONE]
 
 
+def ended(kind: str, state: str, name: str, **more: Any) -> Backup:
+    return Backup(kind=kind, state=state, name=name, began_at=NOON, beat_at=NOON, ended_at=NOON, **more)
+
+
 class TestOldBackups:
     def lay(self, settings: Settings, *ages_in_days: int) -> list[Path]:
         folder(settings).mkdir(exist_ok=True)
@@ -126,9 +130,34 @@ class TestOldBackups:
         assert existing(app.settings) == [new, _almost]
         assert mine.exists()
 
+    def test_stay_where_newer_ones_could_not_hold_every_file(self, app: Application, session: Session) -> None:
+        damaged, whole, _older = self.lay(app.settings, 1, 50, 60)
+        session.add(ended("backup", "done", damaged.name, problem="avatars/x is lost or cannot be read"))
+        session.commit()
+
+        schedule.clear(app.engine, app.settings, now=NOON)
+
+        assert existing(app.settings) == [damaged, whole]
+
+    def test_stay_where_all_are_bad_at_least_one(self, app: Application, session: Session) -> None:
+        newest, older = self.lay(app.settings, 40, 50)
+        session.add_all(ended("drill", "failed", path.name) for path in (newest, older))
+        session.commit()
+
+        schedule.clear(app.engine, app.settings, now=NOON)
+
+        assert existing(app.settings) == [newest]
+
+    def test_are_good_when_the_last_drill_says_so(self, app: Application, session: Session) -> None:
+        good, older = self.lay(app.settings, 40, 50)
+        session.add_all(ended("drill", state, good.name) for state in ("failed", "done"))
+        session.commit()
+
+        assert schedule.clear(app.engine, app.settings, now=NOON) == [older]
+
     def test_stay_where_there_is_no_newer_good_one(self, app: Application, session: Session) -> None:
         bad, good, _older = self.lay(app.settings, 40, 50, 60)
-        session.add(Backup(kind="drill", state="failed", name=bad.name, began_at=NOON, beat_at=NOON))
+        session.add(Backup(kind="drill", state="failed", name=bad.name, began_at=NOON, beat_at=NOON, ended_at=NOON))
         session.commit()
 
         schedule.clear(app.engine, app.settings, now=NOON)
