@@ -60,7 +60,7 @@ def test_a_full_disk(house: House, person: Person) -> None:
         assert_nothing_can_be_written(person, visit)
         assert_all_can_be_read(visit)
         assert picture_of(visit) == before
-        inside = ("nsenter", "--target", str(server.worker), "--user", "--mount")
+        inside = seeing_what_it_sees(server)
         assert_no_backup(house, r"The disk that holds \S+ is full: make room", before=inside)
         assert left_of_backups(data) + halves(data) == []
 
@@ -92,6 +92,31 @@ def test_a_disk_that_takes_no_writes(house: House, person: Person, error: str) -
         assert_it_works_again(person, visit)
         house.examine(server.port)
     assert '"last seen" could not be written' in server.log.read_text()
+
+
+def test_folders_mounted_read_only(house: House, person: Person) -> None:
+    """The database can be written: time goes on, files wait."""
+    uploads, backups = house.settings.upload_folder, house.settings.data_dir / "backups"
+    backups.mkdir()
+    with on_a_small_disk(house) as server, person.visit(server.port) as visit:
+        inside, before = seeing_what_it_sees(server), picture_of(visit)
+        for folder in (uploads, backups):
+            script = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+            subprocess.run([*inside, "sh", "-c", script], check=True)
+
+        assert_no_file_can_be_stored(person, visit)
+        assert person.does(visit, "start")[0] == 303
+        assert picture_of(visit) == before
+        assert_no_backup(house, r"uploads is mounted read-only: mount it writable", before=inside)
+
+        subprocess.run([*inside, "umount", uploads], check=True)
+        assert_no_backup(house, r"No backup was made: \S+ cannot be written .Read-only file system.", before=inside)
+        data = Path(f"/proc/{server.worker}/root{house.settings.data_dir}")
+        assert left_of_backups(data) + halves(data) == []
+
+        subprocess.run([*inside, "umount", backups], check=True)
+        assert_it_works_again(person, visit)
+        assert run(house.environment, "backup create", before=inside).returncode == 0
 
 
 def test_folders_of_another_owner(house: House, person: Person) -> None:
@@ -250,6 +275,11 @@ def on_a_small_disk(house: House) -> Iterator[Server]:
     data.mkdir()
     with running(house.environment, house.log, before=(*ALONE, "sh", "-c", ON_A_SMALL_DISK)) as server:
         yield server
+
+
+def seeing_what_it_sees(server: Server) -> tuple[str, ...]:
+    """Before a command: it finds the server's disks where the server does."""
+    return ("nsenter", "--target", str(server.worker), "--user", "--mount")
 
 
 def fill(ballast: Path) -> None:
