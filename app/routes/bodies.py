@@ -1,5 +1,6 @@
 """How large a request may be, and where the files in it wait until they are stored."""
 
+from contextlib import suppress
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, cast
@@ -8,6 +9,7 @@ import flask
 from flask import Response, request
 
 from app import db
+from app.errors import Unavailable
 from app.routes import access
 from app.services import attachments
 from app.storage.durable import TEMPORARY_PREFIX
@@ -18,6 +20,7 @@ _FRAME = 64 * 1024  # what stands around the files of a form
 _READ_AWAY_AT_MOST = 2**30
 _READ_AWAY_OF_STRANGERS = 2**26
 _CHUNK = 2**20
+_MAY_LEAVE_A_REST = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.SERVICE_UNAVAILABLE})
 _LARGE = frozenset({"attachments.add"})
 
 
@@ -42,10 +45,14 @@ def allow_large_ones() -> None:
 
 
 def read_away(response: Response) -> Response:
-    """What was too large is taken in and forgotten: browsers and proxies read no answer before all is sent."""
-    if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    """What was too large, or found a full disk, is taken in and forgotten.
+
+    Browsers and proxies read no answer before all is sent. Where too many wait for bodies already, nobody waits here.
+    """
+    if response.status_code in _MAY_LEAVE_A_REST:
         most = _READ_AWAY_AT_MOST if access.is_signed_in() else _READ_AWAY_OF_STRANGERS
         body, left = request.environ["wsgi.input"], min(request.content_length or 0, most)
-        while left > 0 and (chunk := body.read(min(left, _CHUNK))):
-            left -= len(chunk)
+        with suppress(Unavailable):
+            while left > 0 and (chunk := body.read(min(left, _CHUNK))):
+                left -= len(chunk)
     return response

@@ -17,7 +17,7 @@ from app.storage.durable import TEMPORARY_PREFIX
 from tests.conftest import PASSWORD
 from tests.crash.commands import run
 from tests.crash.conftest import House
-from tests.crash.ledger import LARGE, Person
+from tests.crash.ledger import Person
 from tests.crash.server import Server, Visit, injected, running, strace
 
 PAGES = ("/", "/time-entries", "/time-entries.csv", "/projects", "/profile", "/timer")
@@ -25,6 +25,7 @@ WRITING = "pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,unlink,mkdir"
 ALONE = ("unshare", "--map-root-user", "--mount")
 SOMEBODY = 12345
 LITTLE = 2 * 2**20  # bytes
+VERY_LARGE = b"x" * 8 * 2**20  # more than fits between the two ends of a connection
 ON_A_SMALL_DISK = (
     'mount -t tmpfs -o size=40m none "$DATA_DIR" && cp -a "$DATA_DIR.seed/." "$DATA_DIR" && exec "$0" "$@"'
 )
@@ -192,10 +193,10 @@ def assert_nothing_can_be_written(person: Person, visit: Visit) -> None:
 
 
 def assert_no_file_can_be_stored(person: Person, visit: Visit) -> None:
-    """One that waits on the disk until it is stored fails before it is, and is answered alike."""
+    """One that waits on the disk until it is stored fails while it is sent, and is answered alike."""
     for verb in ("upload", "attach", "logo"):
         assert_not_now(person.does(visit, verb))
-    status, page = visit.send(f"/clients/{person.client}/attachments", "files", {"large.bin": b"x" * LARGE})
+    status, page = visit.send(f"/clients/{person.client}/attachments", "files", {"large.bin": VERY_LARGE})
     assert_not_now((status, page.decode()))
 
 
