@@ -85,7 +85,7 @@ def pages(ground: Ground) -> list[Page]:
         Page("the list: all time", "/time-entries?range=all", 7, 140),
         Page("the list: its far end", f"/time-entries?range=all&after={ground.far}", 7, 90),
         Page("a year", f"/reports?year={ground.today.year - 1}", 5, 70),
-        Page("projects", "/projects", 4, 90),
+        Page("projects", "/projects", 4, 94),
         Page("tags", "/tags", 4, 14),
         Page("the trash", "/trash", 9, 90),
         Page("the timer", "/timer", 4, 16),

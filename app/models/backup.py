@@ -67,8 +67,8 @@ class Backup(Base):
         return select(cls).where(cls.state == BackupState.RUNNING, cls.beat_at > now - DEAD_AFTER)
 
     @classmethod
-    def any_alive(cls, session: Session, now: datetime) -> bool:
-        """Whether a backup runs, which may still read files."""
+    def reads_files(cls, session: Session, now: datetime) -> bool:
+        """Whether a backup runs, which may still read files that people remove."""
         return session.scalar(cls.alive(BackupKind.BACKUP, now).with_only_columns(cls.id).limit(1)) is not None
 
     @classmethod

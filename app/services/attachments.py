@@ -80,7 +80,10 @@ def add(
     ready = [_prepared(file) for file in sent]
     with ExitStack() as undoing:
         stored = [_put(session, file, undoing) for file in ready]
+        undoing.callback(session.rollback)  # first of all: nobody shall wait while a store removes files
         db.lock(session, user)
+        if quotas.in_all:
+            db.serialise(session, "stored files")
         _refuse_over_quota(session, user, sent, quotas)  # again: somebody may have sent at the same time
         made = [_enter(session, user, holder, *pair, now) for pair in zip(ready, stored, strict=True)]
         user.changes += 1

@@ -127,7 +127,7 @@ def remove_what_waits(engine: Engine) -> int:
 
 def _remove_some_that_wait(engine: Engine) -> int:
     with db.reading(engine) as session:
-        if Backup.any_alive(session, clock.now()):
+        if Backup.reads_files(session, clock.now()):
             return 0
         waiting = {row.id: row.key for row in session.scalars(select(WaitingRemoval).limit(BATCH))}
         named = _named_by_rows(session, waiting.values())
@@ -184,7 +184,7 @@ def _delete_or_put_off(session: Session, keys: Sequence[str]) -> None:
     """Asked after the commit: a backup that begins later does not know the files, one that began before is seen."""
     now = clock.now()
     try:
-        if Backup.any_alive(session, now):
+        if Backup.reads_files(session, now):
             with db.aside(session) as own:
                 own.add_all(WaitingRemoval(key=key, at=now) for key in keys)
             return

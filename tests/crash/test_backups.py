@@ -17,6 +17,7 @@ from app import clock, config, db, storage
 from app.config import Settings
 from app.db import Application
 from app.models import Attachment, StoredFile, TimeEntry, User
+from app.models.backup import DEAD_AFTER
 from app.services import demo, doctor
 from app.services.backup import schedule
 from app.services.backup.create import create, existing, folder
@@ -212,9 +213,9 @@ def what_a_clear_leaves(app: Application) -> set[Path]:
     """The clear before the scheduled backup takes away what killed runs left, when it is an hour old and not before."""
     place = folder(app.settings)
     before = set(place.iterdir())
-    schedule.clear(app.engine, app.settings, now=clock.now())
+    schedule.clear(app.engine, app.settings, now=clock.now() + 2 * DEAD_AFTER)
     assert set(place.iterdir()) == before
     for left in before:
         os.utime(left, (0, 0))
-    schedule.clear(app.engine, app.settings, now=clock.now())
+    schedule.clear(app.engine, app.settings, now=clock.now() + 2 * DEAD_AFTER)
     return set(place.iterdir())
