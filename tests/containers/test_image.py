@@ -9,7 +9,7 @@ from tests.containers.house import IMAGE, House, run
 
 
 def test_the_container_says_that_it_is_healthy_and_doctor_finds_nothing(name: str) -> None:
-    House.started(name, f"{name}:/data", "--health-interval", "1s")
+    House.started(name, f"{name}:/data", "--health-interval", "1s", "--env", "BASE_URL=http://localhost:8080")
     deadline = time.monotonic() + 30
     while run("docker", "inspect", "--format", "{{.State.Health.Status}}", name).strip() != "healthy":
         assert time.monotonic() < deadline
