@@ -7,7 +7,7 @@ of every table, made in the very transaction that migrates: it is there if and o
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -30,13 +30,20 @@ class Snapshot:
 
 def take(connection: Connection, settings: Settings, revision: str, now: datetime) -> None:
     """Keeps the database as it is; `connection` holds the lock under which it will be migrated. Raises CannotStart."""
-    name = f"snapshot_{revision}_{now.strftime(STAMP)}"
+    name = _free_name(revision, now, {taken.name for taken in all_of(connection, settings)})
     if connection.dialect.name == "postgresql":
         schemas.take(connection, name)
     else:
         files.take(settings, name)
     for old in _superfluous(all_of(connection, settings)):
         _remove(connection, settings, old)
+
+
+def _free_name(revision: str, now: datetime, taken: set[str]) -> str:
+    """Two within a second would have one name."""
+    while (name := f"snapshot_{revision}_{now.strftime(STAMP)}") in taken:
+        now += timedelta(seconds=1)
+    return name
 
 
 def all_of(connection: Connection, settings: Settings) -> list[Snapshot]:
